@@ -1,0 +1,218 @@
+"""The centroid defence: a class is fair at a layer when the input's activations lie near its centroid's.
+
+First paper, section 3.2 and Algorithm 1. The defaults are those of the released code, from which the paper's tables came; every
+place where the text says otherwise is a named argument (see the chapter on what the paper leaves open).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fairlib import checks
+from fairlib.models import LayeredModel
+
+NOBODY = -1
+
+
+class CentroidDefense:
+    """Algorithm 1: tally, over the layers, which classes' centroids are near; predict the class with the most votes.
+
+    model: a `LayeredModel` in evaluation mode. centroids: (K, C, H, W), or (S, K, C, H, W) for S sets at once, float32 in
+    [0, 1]. alpha: K thresholds alpha_j in [0, 1], the largest rescaled cosine distance (1 - cos) / 2 at which class j is fair.
+
+    taps: `released`, `paper`, or names that `model.layers` yields. weights: one vote's worth at each tap (default 1; the
+    ablation uses e^l and e^-l).
+    conv_cosine: on convolution maps, `channels` (cosine over channels at each pixel, then the mean over pixels) or `flat`
+    (one cosine of the flattened maps, as the text's formula reads).
+    comparison: `le` (D <= alpha, released) or `lt` (D < alpha, Algorithm 1).
+    nobody: whether a tap at which no class is fair votes for "nobody", which wins only with strictly more votes than any class.
+    ties: among the classes with the most votes, `lowest` or `highest` index, one at `random` (needs `generator`), or the
+    `closest` by mean distance over taps and sets.
+    loose_rule: `released` (true class among those tied at the most votes, fewer than 4 tied) or `top3`.
+    sets: with several sets, `sum` the votes, count a class once if `any` set finds it fair, or `released` (see `_released_sets`).
+
+    Raises ValueError for whatever does not fit, saying how to mend it.
+    """
+
+    def __init__(
+        self,
+        model: LayeredModel,
+        centroids: Tensor,
+        alpha: Sequence[float] | Tensor,
+        *,
+        taps: str | Sequence[str] = "released",
+        weights: Sequence[float] | None = None,
+        conv_cosine: str = "channels",
+        comparison: str = "le",
+        nobody: bool = True,
+        ties: str = "lowest",
+        loose_rule: str = "released",
+        sets: str = "sum",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        checks.evaluating(model)
+        if not isinstance(centroids, Tensor) or centroids.ndim not in (4, 5):
+            shape = tuple(centroids.shape) if isinstance(centroids, Tensor) else type(centroids).__name__
+            raise ValueError(f"centroids is {shape}, expected a tensor (K, C, H, W) or (S, K, C, H, W)")
+        if centroids.ndim == 4:
+            centroids = centroids[None]
+        self.classes = model.classes
+        if centroids.shape[1] != self.classes:
+            raise ValueError(f"centroids has {centroids.shape[1]} images a set, expected {self.classes}: one per class")
+        checks.images(centroids.flatten(0, 1), model.shape, "centroids")
+        self.model = model
+        self.alpha = _thresholds(alpha, self.classes).to(centroids.device)
+        self.taps = _taps(model, taps, centroids[0, :1])
+        self.weights = [1.0] * len(self.taps) if weights is None else [float(w) for w in weights]
+        if len(self.weights) != len(self.taps):
+            raise ValueError(
+                f"weights has {len(self.weights)} entries, expected {len(self.taps)}: one per tap {self.taps}"
+            )
+        self.conv_cosine = checks.one_of(conv_cosine, ("channels", "flat"), "conv_cosine")
+        self.strict = checks.one_of(comparison, ("le", "lt"), "comparison") == "lt"
+        self.nobody = nobody
+        self.ties = checks.one_of(ties, ("lowest", "highest", "random", "closest"), "ties")
+        if ties == "random" and generator is None:
+            raise ValueError("ties='random' needs a generator; pass generator=fairlib.runtime.generator(seed)")
+        self.generator = generator
+        self.loose_rule = checks.one_of(loose_rule, ("released", "top3"), "loose_rule")
+        self.sets = checks.one_of(sets, ("sum", "any", "released"), "sets")
+        self.n_sets = len(centroids)
+        with torch.no_grad():  # the centroids' directions at every tap, once: (features, S * K)
+            self.directions = {
+                name: (k / self._norm(k)).flatten(1).div_(self._pixels(k)).T.contiguous()
+                for name, k in model.layers(centroids.flatten(0, 1))
+                if name in self.taps
+            }
+
+    def distances(self, x: Tensor):
+        """For each tap, in order: its name and D(NN_i(x), NN_i(k_j)) in [0, 1], shape (N, S, K)."""
+        checks.images(x, self.model.shape)
+        checks.evaluating(self.model)
+        with torch.no_grad():
+            for name, a in self.model.layers(x):
+                if name in self.directions:
+                    norm = self._norm(a)
+                    if norm.numel() == len(a):  # one cosine an image: scale after the product
+                        cosine = (a.flatten(1) @ self.directions[name]).div_(norm.flatten(1))
+                    else:
+                        cosine = (a / norm).flatten(1) @ self.directions[name]
+                    yield name, cosine.mul_(-0.5).add_(0.5).unflatten(1, (self.n_sets, self.classes))
+
+    def tally(self, x: Tensor) -> Tensor:
+        """T of Algorithm 1, the votes for each class: x (N, C, H, W) -> (N, K) float32."""
+        return self._count(x)[0]
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The class with the most votes: x (N, C, H, W) -> (N,) int64, -1 where "nobody" wins."""
+        return self._winner(*self._count(x))
+
+    def loose(self, x: Tensor, y: Tensor) -> Tensor:
+        """Whether the loose defence counts the true class y (N,) as found: (N,) bool."""
+        checks.labels(y, len(x), self.classes)
+        return self._found(*self._count(x)[:2], y)
+
+    def predict_and_loose(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`predict(x)` and `loose(x, y)` from one pass over the layers."""
+        checks.labels(y, len(x), self.classes)
+        count = self._count(x)
+        return self._winner(*count), self._found(*count[:2], y)
+
+    def _norm(self, a: Tensor) -> Tensor:
+        dim = 1 if a.ndim == 2 or self.conv_cosine == "channels" else (1, 2, 3)
+        return torch.linalg.vector_norm(a, dim=dim, keepdim=True).clamp_min_(1e-8)
+
+    def _pixels(self, a: Tensor) -> int:
+        return a[0, 0].numel() if a.ndim == 4 and self.conv_cosine == "channels" else 1
+
+    def _count(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The tally (N, K), the votes for nobody (N,), and the distances summed over taps and sets (N, K)."""
+        tally = torch.zeros(len(x), self.classes, device=x.device)
+        nobody = torch.zeros(len(x), device=x.device)
+        total = torch.zeros_like(tally)
+        for weight, (_, distance) in zip(self.weights, self.distances(x), strict=True):
+            if self.sets == "released":
+                fair = _released_sets(distance, self.alpha, self.strict)
+            else:
+                fair = distance < self.alpha if self.strict else distance <= self.alpha
+                fair = fair.sum(1) if self.sets == "sum" else fair.any(1)
+            tally.add_(fair, alpha=weight)
+            if self.nobody:
+                nobody.add_(~fair.any(1), alpha=weight)
+            if self.ties == "closest":
+                total.add_(distance.sum(1))
+        return tally, nobody, total
+
+    def _winner(self, tally: Tensor, nobody: Tensor, total: Tensor) -> Tensor:
+        most = tally.amax(1, keepdim=True)
+        if self.ties == "lowest":
+            winner = tally.argmax(1)
+        else:
+            match self.ties:
+                case "highest":
+                    order = torch.arange(self.classes, device=tally.device).expand_as(tally).float()
+                case "random":
+                    order = torch.rand(tally.shape, generator=self.generator).to(tally.device)
+                case "closest":
+                    order = -total
+            winner = order.masked_fill(tally < most, -torch.inf).argmax(1)
+        return winner.masked_fill_(nobody > most[:, 0], NOBODY)
+
+    def _found(self, tally: Tensor, nobody: Tensor, y: Tensor) -> Tensor:
+        own = tally.gather(1, y[:, None])
+        if self.loose_rule == "top3":  # more votes, or as many and a lower index, is ahead
+            index = torch.arange(self.classes, device=tally.device)
+            ahead = (tally > own) | ((tally == own) & (index < y[:, None]))
+            return ahead.sum(1) < 3
+        most = torch.maximum(tally.amax(1), nobody)
+        tied = (tally == most[:, None]).sum(1)
+        return (own[:, 0] == most) & (tied < 4)
+
+
+def _thresholds(alpha: Sequence[float] | Tensor, classes: int) -> Tensor:
+    try:
+        alpha = torch.as_tensor(alpha, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"alpha is {alpha!r}, expected {classes} numbers, one per class") from error
+    if alpha.shape != (classes,):
+        raise ValueError(f"alpha has shape {tuple(alpha.shape)}, expected ({classes},): one threshold per class")
+    if not ((alpha >= 0) & (alpha <= 1)).all():
+        raise ValueError(
+            f"alpha is {alpha.tolist()}, expected thresholds in [0, 1], the range of the rescaled cosine distance"
+        )
+    return alpha
+
+
+def _taps(model: LayeredModel, taps: str | Sequence[str], probe: Tensor) -> tuple[str, ...]:
+    if isinstance(taps, str):
+        checks.one_of(taps, ("released", "paper"), "taps (as a word)")
+        return model.released_taps if taps == "released" else model.paper_taps
+    with torch.no_grad():
+        known = [name for name, _ in model.layers(probe)]
+    unknown = [name for name in taps if name not in known]
+    if unknown or not taps or len(set(taps)) < len(taps):
+        raise ValueError(f"taps is {tuple(taps)}, expected distinct names among: {', '.join(known)}")
+    return tuple(name for name in known if name in taps)
+
+
+def _released_sets(distance: Tensor, alpha: Tensor, strict: bool) -> Tensor:
+    """Several sets as the released code treats them, as we read its loop: (N, S, K) -> votes (N, K).
+
+    One list a layer is turned into distances and filtered once for every set. From the second set on it holds the class
+    indices that survived, followed by the new set's similarities; the indices are taken for similarities, so that
+    (1 - index) / 2 passes any threshold from index 1 on, and what passes is named by its place in the list. Places that
+    stand for no class are dropped.
+    """
+    n, n_sets, classes = distance.shape
+    places = torch.arange(classes, device=distance.device)
+    fair = torch.zeros(n, classes, dtype=torch.bool, device=distance.device)
+    for s in range(n_sets):
+        survivors = fair.sum(1, keepdim=True)
+        index = (fair.cumsum(1) - 1).masked_fill(~fair, classes)  # place of each survivor in the compressed list
+        values = torch.full((n, classes + 1), torch.inf, device=distance.device)
+        values.scatter_(1, index, ((1 - places.float()) / 2).expand(n, classes))
+        own = places - survivors  # where the new set's similarities continue the list
+        values = torch.where(own >= 0, distance[:, s].gather(1, own.clamp_min(0)), values[:, :classes])
+        fair = values < alpha if strict else values <= alpha
+    return fair

@@ -1,0 +1,94 @@
+"""The classifiers, pixels in [0, 1] in, log-probabilities out, and the layers at which a defence may look."""
+
+from collections.abc import Iterator
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LayeredModel(nn.Module):
+    """A classifier written as the sequence of its layers' outputs, the NN_1(x), ..., NN_n(x) of the first paper.
+
+    A subclass yields `(name, activation)` pairs in `layers(x)`; the last one is the log-softmax output. A weighted layer
+    appears before its non-linearity under its name in the state dict, and after it under `<name>.relu`.
+    """
+
+    shape: tuple[int, int, int] = (1, 28, 28)
+    classes: int = 10
+    released_taps: tuple[str, ...]
+    paper_taps: tuple[str, ...]
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, 1, 28, 28) float32 in [0, 1] -> log-probabilities (N, 10)."""
+        for _, activation in self.layers(x):
+            pass
+        return activation
+
+
+class FullyConnected(LayeredModel):
+    """Seven linear layers, 784-64-64-64-64-64-64-10, ReLU between them, log-softmax (first paper, section 3.3)."""
+
+    hidden = ("linear_in", "linear1", "linear2", "linear3", "linear4", "linear5")
+    released_taps = (*hidden, "log_softmax")
+    paper_taps = (*(f"{name}.relu" for name in hidden), "log_softmax")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear_in = nn.Linear(784, 64)
+        for name in self.hidden[1:]:
+            setattr(self, name, nn.Linear(64, 64))
+        self.linear_out = nn.Linear(64, 10)
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        a = x.flatten(1)
+        for name in self.hidden:
+            z = getattr(self, name)(a)
+            yield name, z
+            a = z.relu()
+            yield f"{name}.relu", a
+        z = self.linear_out(a)
+        yield "linear_out", z
+        yield "log_softmax", F.log_softmax(z, dim=1)
+
+
+class LeNet5(LayeredModel):
+    """conv(6, 5x5, padding 2) - pool - conv(16, 5x5) - pool - 120 - 84 - 10, ReLU, log-softmax (section 3.3).
+
+    The paper names one pool, "between the two convolutional layers"; the released network pools after both, which its 400
+    inputs to `fc1` require.
+    """
+
+    released_taps = ("conv1", "conv2", "fc1", "fc2", "fc3", "log_softmax")
+    paper_taps = ("conv1.relu", "conv2.relu", "fc1.relu", "fc2.relu", "log_softmax")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        a = x
+        for name in ("conv1", "conv2"):
+            z = getattr(self, name)(a)
+            yield name, z
+            a = z.relu()
+            yield f"{name}.relu", a
+            a = F.max_pool2d(a, 2)
+        a = a.flatten(1)
+        for name in ("fc1", "fc2"):
+            z = getattr(self, name)(a)
+            yield name, z
+            a = z.relu()
+            yield f"{name}.relu", a
+        z = self.fc3(a)
+        yield "fc3", z
+        yield "log_softmax", F.log_softmax(z, dim=1)
+
+
+NETWORKS: dict[str, type[LayeredModel]] = {"FullyConnected": FullyConnected, "LeNet5": LeNet5}

@@ -1,0 +1,94 @@
+"""How a run is run: profile, device, threads, seeds, progress, and the record of where a number came from."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from fairlib import checks
+
+PROFILES = ("embedded", "paper")
+
+
+def profile() -> str:
+    """`embedded` (default: minutes on two cores, no network) or `paper`, from `FAIRLIB_PROFILE`.
+
+    Raises ValueError for any other value.
+    """
+    return checks.one_of(os.environ.get("FAIRLIB_PROFILE", "embedded"), PROFILES, "FAIRLIB_PROFILE")
+
+
+def device() -> torch.device:
+    """The accelerator where there is one, else the CPU; `FAIRLIB_DEVICE` overrides (for example `cpu`)."""
+    name = os.environ.get("FAIRLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"FAIRLIB_DEVICE is {name!r}, which is not usable here ({error}); unset it or use cpu"
+        ) from error
+
+
+def generator(seed: int) -> torch.Generator:
+    """A CPU random generator of its own: nothing in `fairlib` draws from torch's global one."""
+    return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Run a block on `n` CPU threads, then give back the caller's setting.
+
+    With one thread a sum has one order, so that training gives the same bits on any number of cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
+    """A progress bar in a terminal; silent where there is none, so that notebooks store no bar."""
+    return tqdm(items, desc=what, total=total, disable=None, leave=False)
+
+
+def commit() -> str:
+    """The git commit that the package's files belong to, or `unknown` outside a checkout."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return run.stdout.strip()
+
+
+def provenance(*, seed: int, started: float) -> pd.DataFrame:
+    """Where a run came from: versions, device, threads, seed, seconds since `started`, git commit.
+
+    `started` is `time.perf_counter()` at the first cell. Returns one row per fact, for display at a chapter's end.
+    """
+    where = device()
+    facts = {
+        "profile": profile(),
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else f"cpu ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "seed": seed,
+        "seconds": round(time.perf_counter() - started),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "torchvision", "numpy", "statsmodels")},
+    }
+    return pd.DataFrame({"value": [str(v) for v in facts.values()]}, index=pd.Index(facts, name="fact"))
