@@ -1,0 +1,47 @@
+# The front door: `make help` says what there is.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# Notebooks run two at a time, so each takes half the cores.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
+
+.DEFAULT_GOAL := help
+.PHONY: book html test sync lock clean help
+
+book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
+	$(TWO_AT_A_TIME) $(BIN)/python tools/notebooks.py execute
+	$(BIN)/python tools/site.py
+
+html: $(READY)  ## Build the site from the stored outputs, without running anything
+	$(BIN)/python tools/site.py
+
+test: $(READY)  ## Check everything: style, pairs, units, the site in a browser, each notebook's outputs
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/python tools/notebooks.py check
+	$(BIN)/python -m pytest
+	$(TWO_AT_A_TIME) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout 240 -n 2 --dist loadfile notebooks
+
+sync: $(READY)  ## Carry edits of notebooks/*.md into the .ipynb files, keeping the outputs of unchanged cells
+	$(BIN)/python tools/notebooks.py sync
+
+lock: $(READY)  ## Renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml --upgrade \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+clean:  ## Remove what was built (the environment stays)
+	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# The environment, made again when what it is made from changes.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "This book needs Python 3.11 or later; name yours: make PYTHON=/path/to/python3"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,40 @@
+"""What this book asks of Sphinx: links to the repository when it has an address, and an alt text for every figure."""
+
+import tomllib
+from pathlib import Path
+
+from myst_nb.core.render import MimeData, NbElementRenderer
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+render_image = NbElementRenderer.render_image
+
+
+def described_image(self: NbElementRenderer, data: MimeData) -> list:
+    """An output image with the alt text of its metadata, `{"image/png": {"alt": ...}}`, which MyST-NB leaves out."""
+    [image] = render_image(self, data)
+    alt = data.output_metadata.get(data.mime_type, {}).get("alt") or image.get("alt")
+    if alt:
+        image["alt"] = alt
+    else:
+        self.logger.warning("an output image has no alt text; show it with fairlib.plots.show", line=data.line)
+    return [image]
+
+
+def theme(app: Sphinx, config: Config) -> None:
+    """The title beside the logo; the repository and Colab buttons only when pyproject.toml says where that is."""
+    config.html_theme_options["logo"] = {"text": config.html_title}
+    book = tomllib.loads((Path(app.srcdir) / "pyproject.toml").read_text())["tool"]["book"]
+    if book["repository"]:
+        config.html_theme_options.update(  # in place: a new dictionary loses every launch button
+            repository_url=book["repository"],
+            repository_branch=book["branch"],
+            use_repository_button=True,
+            launch_buttons={"colab_url": "https://colab.research.google.com"},
+        )
+
+
+def setup(app: Sphinx) -> dict:
+    NbElementRenderer.render_image = described_image
+    app.connect("config-inited", theme)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,115 @@
+"""The files around the book say the same thing in every place, and nothing about the machine they were written on."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+REGISTRY = re.compile(r"p[y]pi\.[o]rg|python[h]osted|npm[j]s\.|deb\.[d]ebian")
+MACHINE = re.compile(r"/(?:work|farm|tmp|root|home|Users)/")
+WRONG_INSTALL = re.compile(r"pip3? install (?:-\S+ )*[\"']?fairlib\b")
+
+
+def required() -> list[Requirement]:
+    project = PROJECT["project"]
+    return [Requirement(r) for r in sum(project["optional-dependencies"].values(), project["dependencies"])]
+
+
+def key(requirement: Requirement) -> tuple[str, str]:
+    return canonicalize_name(requirement.name), str(requirement.specifier)
+
+
+def unmet(requirements: list[Requirement], lock: str) -> list[str]:
+    """The requirements that some pin of the lock file violates, or that it doesn't pin at all."""
+    pins: dict[str, list[str]] = {}
+    for line in lock.splitlines():
+        name, version = line.split(";")[0].strip().split("==")
+        pins.setdefault(canonicalize_name(name), []).append(version)
+    versions = [(r, pins.get(canonicalize_name(r.name), [])) for r in requirements]
+    return [str(r) for r, found in versions if not found or not all(r.specifier.contains(v) for v in found)]
+
+
+def files() -> dict[str, str]:
+    """The text files that are, or are about to be, in the repository."""
+    git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        names = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout, so there is no list of the repository's files")
+    texts = {}
+    for name in names:
+        if (ROOT / name).is_file() and not name.endswith(".js"):
+            try:
+                texts[name] = (ROOT / name).read_text()
+            except UnicodeDecodeError:  # an image, a font, an archive
+                continue
+    return texts
+
+
+def test_conda_gives_the_same_set():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    *requirements, book = pip["pip"]
+    assert f"python{PROJECT['project']['requires-python']}" in conda
+    assert book == "--editable ."
+    assert sorted(map(key, map(Requirement, requirements))) == sorted(map(key, required()))
+
+
+def test_the_lock_satisfies_the_ranges():
+    lock = (ROOT / "requirements.lock").read_text()
+    builds = [Requirement(r) for r in PROJECT["build-system"]["requires"]]
+    assert unmet(required() + builds, lock) == []
+
+
+@pytest.mark.parametrize(
+    "lock",
+    ["numpy==1.25.0", "numpy==2.4.6 ; python_version < '3.12'\nnumpy==1.0 ; python_version >= '3.12'", "scipy==2"],
+)
+def test_a_lock_that_misses_a_range_is_found(lock):
+    assert unmet([Requirement("numpy>=1.26")], lock) == ["numpy>=1.26"]
+
+
+@pytest.mark.parametrize("pattern", [REGISTRY, MACHINE, WRONG_INSTALL])
+def test_no_file_names(pattern):
+    found = {name: match.group() for name, text in files().items() if (match := pattern.search(text))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (REGISTRY, "https://files.python" + "hosted.org/x"),
+        (MACHINE, "see /" + "root/x"),
+        (WRONG_INSTALL, "pip install -U " + "fairlib"),
+    ],
+)
+def test_the_patterns_bite(pattern, text):
+    assert pattern.search(text)
+
+
+def test_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE).group(1).split()
+    targets = re.findall(r"^([a-z][\w-]*):", makefile, re.MULTILINE)
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert sorted(targets) == sorted(phony)
+    assert [line.split()[:2] for line in said.splitlines()] == [["make", target] for target in targets]
+
+
+def test_citation_parses():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["version"] == PROJECT["project"]["version"]
+    assert set(citation["license"]) == set(PROJECT["project"]["license"].split(" AND "))
+
+
+def test_ci_runs_what_people_run():
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

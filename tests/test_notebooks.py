@@ -1,0 +1,321 @@
+"""The two sides of a notebook stay one, stored outputs are honest, and each notebook runs alone."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from tools import notebooks
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = """\
+# Tiny
+
+```{code-cell} ipython3
+x = 6
+x * 7
+```
+
+Some words.
+
+```{code-cell} ipython3
+print("a")
+print("b")
+```
+"""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Path:
+    """A repository with one notebook, executed."""
+    root = tmp_path_factory.mktemp("first")
+    for name, text in {
+        "pyproject.toml": '[tool.book]\nrepository = ""\nbranch = "main"\n',
+        "requirements.lock": "numpy==2.0\n",
+        "fairlib/__init__.py": "",
+        "data/SHA256SUMS": "",
+        "notebooks/tiny.md": TINY,
+    }.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    assert notebooks.execute(root) == ["tiny"]
+    return root
+
+
+@pytest.fixture
+def house(first, tmp_path) -> Path:
+    """A copy of it to change."""
+    return shutil.copytree(first, tmp_path / "house")
+
+
+def paths(root: Path) -> tuple[Path, Path]:
+    return root / "notebooks" / "tiny.md", root / "notebooks" / "tiny.ipynb"
+
+
+def cells(root: Path) -> list:
+    return nbformat.read(paths(root)[1], as_version=4).cells
+
+
+def change(root: Path, path: str, old: str, new: str) -> None:
+    text = (root / path).read_text()
+    assert old in text
+    (root / path).write_text(text.replace(old, new))
+
+
+def edit(root: Path, action) -> None:
+    """Let `action` change the stored notebook."""
+    notebook = nbformat.read(paths(root)[1], as_version=4)
+    action(notebook)
+    paths(root)[1].write_text(notebooks.written(notebook))
+
+
+def test_the_books_pairs_are_sound():
+    notebooks.check()
+
+
+def test_executing_fills_in_everything(house):
+    notebooks.check(house)
+    title, bootstrap, product, words, letters = cells(house)
+    assert (title.source, words.source) == ("# Tiny", "Some words.")
+    assert bootstrap.source == notebooks.bootstrap(house)
+    assert product.outputs[0].data["text/plain"] == "42"
+    assert [output.text for output in letters.outputs] == ["a\nb\n"]
+    assert jupytext.read(paths(house)[0], fmt=notebooks.MYST).cells[1].source == bootstrap.source
+
+
+def test_an_unchanged_notebook_is_not_run_again(house):
+    assert notebooks.execute(house) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("notebooks/tiny.md", "x * 7", "x * 8"),
+        ("notebooks/tiny.ipynb", '"42"', '"43"'),
+        ("fairlib/__init__.py", "", "ANSWER = 42\n"),
+        ("data/SHA256SUMS", "", "0  x\n"),
+        ("requirements.lock", "2.0", "2.1"),
+    ],
+)
+def test_a_change_runs_it_again(house, path, old, new):
+    change(house, path, old, new)
+    assert notebooks.execute(house) == ["tiny"]
+
+
+def test_unpacked_data_is_no_change(house):
+    (house / "data" / "images-ubyte").write_text("unpacked")
+    assert notebooks.execute(house) == []
+
+
+def test_a_second_run_gives_the_same_file(house):
+    before = paths(house)[1].read_bytes()
+    shutil.rmtree(house / "book" / "_build" / "executed")
+    assert notebooks.execute(house) == ["tiny"]
+    assert paths(house)[1].read_bytes() == before
+
+
+def test_a_failing_cell_is_named_and_the_old_file_stays(house):
+    before = paths(house)[1].read_bytes()
+    change(house, "notebooks/tiny.md", "x * 7", "x / 0")
+    (house / "notebooks" / "other.md").write_text("# Other\n")
+    with pytest.raises(RuntimeError, match=r"(?s)tiny, cell 3.*ZeroDivisionError"):
+        notebooks.execute(house)
+    assert cells(house)[2].source.endswith("x / 0")
+    assert (house / "notebooks" / "other.ipynb").exists()
+    change(house, "notebooks/tiny.md", "x / 0", "x * 7")
+    notebooks.sync(house)
+    assert [cell.get("id") for cell in cells(house)] == [c["id"] for c in nbformat.reads(before, as_version=4).cells]
+
+
+def test_sync_keeps_the_outputs_of_unchanged_cells(house):
+    before = cells(house)
+    change(house, "notebooks/tiny.md", "x * 7", "x * 8")
+    change(house, "notebooks/tiny.md", "Some words.", "Other words.")
+    notebooks.sync(house)
+    after = cells(house)
+    assert [cell.id for cell in after] == [cell.id for cell in before]
+    assert (after[2].outputs, after[2].execution_count) == ([], None)
+    assert after[4].outputs == before[4].outputs != []
+    with pytest.raises(RuntimeError, match="cell 3 was never executed"):
+        notebooks.check(house)
+
+
+def test_sync_twice_changes_nothing(house):
+    before = [path.read_bytes() for path in paths(house)]
+    notebooks.sync(house)
+    assert [path.read_bytes() for path in paths(house)] == before
+
+
+def stripped(notebook):
+    notebook.cells[2].update(outputs=[], execution_count=None)
+
+
+def failed(notebook):
+    notebook.cells[2].outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])]
+
+
+def leaking(notebook):
+    notebook.cells[4].outputs[0].text = f"read {Path.home() / 'x.csv'}"
+
+
+def drifted(notebook):
+    notebook.cells[2].source += "  # in one side only"
+
+
+def retagged(notebook):
+    notebook.cells[2].metadata.tags = ["remove-output"]
+
+
+def foreign(notebook):
+    notebook.metadata.kernelspec.name = "my-env"
+
+
+def unbooted(notebook):
+    notebook.cells[1].source = "import fairlib"
+
+
+@pytest.mark.parametrize(
+    ("mutant", "message"),
+    [
+        (stripped, "cell 3 was never executed"),
+        (failed, "cell 3 stores an error: ValueError: no"),
+        (leaking, "cell 5 shows a path of a machine: /"),
+        (drifted, r"cell 3 differs from tiny\.md"),
+        (retagged, r"cell 3 differs from tiny\.md"),
+        (foreign, "ids, metadata or layout"),
+        (unbooted, r"cell 2 differs from tiny\.md"),
+    ],
+)
+def test_a_mutant_is_found(house, mutant, message):
+    notebooks.check(house)
+    edit(house, mutant)
+    with pytest.raises(RuntimeError, match=message):
+        notebooks.check(house)
+
+
+def test_an_id_used_twice_is_found(house):
+    one, two = (cell.id for cell in cells(house)[2::2])
+    change(house, "notebooks/tiny.ipynb", one, two)
+    with pytest.warns(match="Non-unique cell id"), pytest.raises(RuntimeError, match="ids, metadata or layout"):
+        notebooks.check(house)
+
+
+def test_an_edited_template_or_a_lone_side_is_found(house):
+    change(house, "notebooks/tiny.md", "importlib.invalidate_caches()", "pass")
+    with pytest.raises(RuntimeError, match=r"cell 2 of tiny\.md is not the bootstrap template"):
+        notebooks.check(house)
+    paths(house)[0].unlink()
+    with pytest.raises(RuntimeError, match=r"tiny\.ipynb has no \.md"):
+        notebooks.check(house)
+
+
+@pytest.mark.parametrize(
+    ("output", "leaks"),
+    [
+        ("/" + "home/me/fairlib/data.py", True),
+        ("'C:\\Users\\me\\x'", True),
+        ("see https://example.org/" + "home/x", False),
+        ("7/10 and a/b/c", False),
+    ],
+)
+def test_machine_paths(output, leaks):
+    stream = nbformat.v4.new_output("stream", text=output)
+    assert bool(notebooks.faults(stream)) == leaks
+
+
+def test_the_default_spec_follows_pyproject(house):
+    change(house, "pyproject.toml", 'repository = ""', 'repository = "https://example.org/book"')
+    assert '"git+https://example.org/book@main"' in notebooks.bootstrap(house)
+    notebooks.sync(house)
+    assert notebooks.bootstrap(house) in cells(house)[1].source
+    assert len(notebooks.bootstrap(house).splitlines()) <= 12
+
+
+@pytest.fixture
+def elsewhere(tmp_path) -> Path:
+    """The Python of an environment with everything that the book needs but the book itself."""
+    env = tmp_path / "elsewhere"
+    venv.create(env, symlinks=True)
+    python = env / "bin" / "python"
+    site = Path(sysconfig.get_path("purelib", "venv", vars={"base": env, "platbase": env}))
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if "fairness_robustness_book" not in package.name:
+            (site / package.name).symlink_to(package)
+    return python
+
+
+def book(root: Path) -> None:
+    """Copy what the package is built from, without what is unpacked beside it, to `root`."""
+    unpacked = shutil.ignore_patterns("*-ubyte", "*.lock", "__pycache__")
+    for name in ("fairlib", "data"):
+        shutil.copytree(ROOT / name, root / name, ignore=unpacked)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, root)
+
+
+def offline(**more: str) -> dict[str, str]:
+    """An environment in which pip has no network and builds with what is installed."""
+    quiet = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "FAIRLIB_", "PYTHON"))}
+    return quiet | {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | more
+
+
+def alone(python: Path, where: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run the bootstrap cell and a use of the package and its data, as a notebook in the folder `where` does."""
+    use = "import fairlib.data\nprint(fairlib.__file__, fairlib.data.load('MNIST', 'test')[0].shape[0])"
+    command = [python, "-c", f"{notebooks.bootstrap()}\n{use}"]
+    return subprocess.run(command, cwd=where, env=offline(**environment), capture_output=True, text=True)
+
+
+def test_a_lone_notebook_installs_the_package_with_its_data(elsewhere, tmp_path):
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    book(origin)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], cwd=origin, check=True)
+    ran = alone(elsewhere, tmp_path, FAIRLIB_SPEC=f"git+file://{origin}")
+    assert ran.returncode == 0, ran.stderr
+    where, count = ran.stdout.split()[-2:]
+    assert Path(where).is_relative_to(tmp_path / "elsewhere")
+    assert count == "10000"
+
+
+def test_a_notebook_in_the_repository_uses_what_lies_there(elsewhere, tmp_path):
+    (tmp_path / "fairlib").mkdir()
+    (tmp_path / "fairlib" / "__init__.py").write_text("")
+    (tmp_path / "fairlib" / "data.py").write_text("def load(*_):\n    import numpy\n    return [numpy.empty(3)]\n")
+    (tmp_path / "notebooks").mkdir()
+    ran = alone(elsewhere, tmp_path / "notebooks")
+    assert ran.stdout.split() == [str(tmp_path / "fairlib" / "__init__.py"), "3"]
+
+
+def test_a_notebook_with_neither_says_what_to_do(elsewhere, tmp_path):
+    ran = alone(elsewhere, tmp_path, FAIRLIB_SPEC="")
+    assert ran.returncode != 0
+    assert "ModuleNotFoundError: no fairlib" in ran.stderr
+    assert "set FAIRLIB_SPEC" in ran.stderr
+
+
+def test_the_wheel_carries_the_data_but_nothing_unpacked(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    book(source)
+    raw = source / "data" / "MNIST" / "raw"
+    sources = {path.relative_to(source) for part in ("data", "fairlib") for path in (source / part).rglob("*.*")}
+    for planted in ("t10k-images-idx3-ubyte", ".unpacking.lock"):
+        (raw / planted).write_text("")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
+    subprocess.run(command, env=offline(), check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    folders = {"data": "fairlib/_data", "fairlib": "fairlib"}
+    expected = {"/".join([folders[path.parts[0]], *path.parts[1:]]) for path in sources}
+    assert names == expected | {"fairlib/_data/SHA256SUMS"}
