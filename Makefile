@@ -13,10 +13,10 @@ TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded OMP_NUM_THREADS=$(shell echo $$(( $(CO
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python tools/notebooks.py execute
-	$(BIN)/python tools/site.py
+	$(BIN)/python tools/render.py
 
 html: $(READY)  ## Build the site from the stored outputs, without running anything
-	$(BIN)/python tools/site.py
+	$(BIN)/python tools/render.py
 
 test: $(READY)  ## Check everything: style, pairs, units, the site in a browser, each notebook's outputs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
@@ -41,7 +41,8 @@ help:  ## List the targets
 # The environment, made again when what it is made from changes.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "This book needs Python 3.11 or later; name yours: make PYTHON=/path/to/python3"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV): some minutes and about 7 GB the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -1,13 +1,76 @@
-"""What several tests share: the site, built once."""
+"""What several tests share: the site, built once; the shipped networks, and a few official images."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tools import site as builder
+from tools.render import render
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the site, built as `make html` builds it; a warning is an error."""
-    return builder.build().parent
+    return render().parent
+
+
+@pytest.fixture(scope="session")
+def one_thread():
+    """Small tensors are quicker on one thread, above all where something else is running."""
+    from fairlib import runtime
+
+    with runtime.threads(1):
+        yield
+
+
+@pytest.fixture(scope="session", params=["FullyConnected", "LeNet5"])
+def model(request, one_thread):
+    """Each of the two networks that the book ships for MNIST. Shared: a test that changes one copies it first."""
+    from fairlib import training
+
+    return training.shipped(request.param, "MNIST")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The first 200 test images of MNIST and their labels."""
+    from fairlib import data
+
+    x, y = data.load("MNIST", "test")
+    return x[:200].clone(), y[:200].clone()
+
+
+@pytest.fixture
+def no_trace(one_thread):
+    """Fails a test after which torch's global random state, threads or gradient mode differ from before."""
+    import torch
+
+    def state():
+        random = hash(torch.get_rng_state().numpy().tobytes())
+        return {"random": random, "threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled()}
+
+    before = state()
+    yield
+    assert state() == before
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch) -> Path:
+    """A data folder of the test's own: links to the files of the book, to be replaced, and no network to fetch any."""
+    import urllib.request
+    from urllib.error import URLError
+
+    def unplugged(*args, **kwargs):
+        raise URLError("no network in this test")
+
+    folder = tmp_path / "data"
+    for source in (ROOT / "data").rglob("*"):
+        if source.is_file() and source.suffix != ".lock":
+            link = folder / source.relative_to(ROOT / "data")
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(source, link)
+    monkeypatch.setenv("FAIRLIB_DATA", str(folder))
+    monkeypatch.setattr(urllib.request, "urlopen", unplugged)
+    return folder

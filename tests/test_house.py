@@ -98,7 +98,9 @@ def test_help_lists_every_target():
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE).group(1).split()
     targets = re.findall(r"^([a-z][\w-]*):", makefile, re.MULTILINE)
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert sorted(targets) == sorted(phony)
     assert [line.split()[:2] for line in said.splitlines()] == [["make", target] for target in targets]
 

@@ -221,6 +221,7 @@ def test_an_edited_template_or_a_lone_side_is_found(house):
     ("output", "leaks"),
     [
         ("/" + "home/me/fairlib/data.py", True),
+        ("file:///" + "home/me/x.png", True),
         ("'C:\\Users\\me\\x'", True),
         ("see https://example.org/" + "home/x", False),
         ("7/10 and a/b/c", False),
@@ -264,6 +265,7 @@ def book(root: Path) -> None:
 def offline(**more: str) -> dict[str, str]:
     """An environment in which pip has no network and builds with what is installed."""
     quiet = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "FAIRLIB_", "PYTHON"))}
+    # The 0 is the value of `build_isolation`, which that variable sets.
     return quiet | {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | more
 
 

@@ -46,7 +46,9 @@ if importlib.util.find_spec("fairlib") is None:
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", spec], check=True)
         importlib.invalidate_caches()"""
 # Folders of a machine, whoever's it is; none of them belongs into an output.
-MACHINE_PATH = re.compile(r"""(?<![\w.:/])(?:/(?:home|root|Users|tmp|var|opt|mnt|work)/|[A-Z]:\\\\?Users)[^\s"'<>]*""")
+MACHINE_PATH = re.compile(
+    r"""(?:file://|(?<![\w.:/]))(?:/(?:home|root|Users|tmp|var|opt|mnt|work)/|[A-Z]:\\\\?Users)[^\s"'<>]*"""
+)
 
 
 def bootstrap(root: Path = ROOT) -> str:

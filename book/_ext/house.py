@@ -23,7 +23,7 @@ def described_image(self: NbElementRenderer, data: MimeData) -> list:
 
 def theme(app: Sphinx, config: Config) -> None:
     """The title beside the logo; the repository and Colab buttons only when pyproject.toml says where that is."""
-    config.html_theme_options["logo"] = {"text": config.html_title}
+    config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": "A pair of scales"}
     book = tomllib.loads((Path(app.srcdir) / "pyproject.toml").read_text())["tool"]["book"]
     if book["repository"]:
         config.html_theme_options.update(  # in place: a new dictionary loses every launch button

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def build(root: Path = ROOT) -> Path:
+def render(root: Path = ROOT) -> Path:
     """Build the book of `root` afresh and return its first page; raises CalledProcessError on any warning."""
     built = root / "book" / "_build"
     for leftover in ("html", "jupyter_execute"):  # a page that left the book must leave the site
@@ -22,6 +22,6 @@ def build(root: Path = ROOT) -> Path:
 
 if __name__ == "__main__":
     try:
-        print(build())
+        print(render())
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)

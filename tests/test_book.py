@@ -1,0 +1,208 @@
+"""The site holds what its sources hold, describes every picture, and asks nobody for anything."""
+
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from markdown_it.token import Token
+from myst_parser.config.main import MdParserConfig
+from myst_parser.mdit_to_docutils.base import DocutilsRenderer
+from myst_parser.parsers.mdit import create_md_parser
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+CHAPTERS = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+MYST = MdParserConfig(enable_extensions=set(CONFIG["parse"]["myst_enable_extensions"]))
+KINDS = {
+    "math_inline": "formulas", "math_inline_double": "formulas", "math_block": "formulas",
+    "math_block_label": "formulas", "amsmath": "formulas", "table_open": "tables", "image": "figures",
+}  # fmt: skip
+DIRECTIVES = {
+    "math": "formulas",
+    "image": "figures",
+    "figure": "figures",
+    "list-table": "tables",
+    "csv-table": "tables",
+}
+LITERAL = {"math", "code", "code-block", "literalinclude", "bibliography", "raw", "include", "toctree"}
+# What the page shows of an output that comes in several forms, best first.
+SHOWN = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/latex", "text/plain")
+
+
+def flat(tokens: list[Token]):
+    for token in tokens:
+        yield token
+        yield from flat(token.children or [])
+
+
+def in_markdown(text: str) -> Counter:
+    """The figures, tables and formulas of a piece of MyST."""
+    found = Counter()
+    for token in flat(create_md_parser(MYST, DocutilsRenderer).parse(text)):
+        found.update([KINDS[token.type]] if token.type in KINDS else [])
+        if token.type == "myst_role" and token.meta["name"] == "math":
+            found["formulas"] += 1
+        directive = re.match(r"\{([\w:-]+)\}", token.info) if token.type in ("fence", "colon_fence") else None
+        if directive:
+            found.update([DIRECTIVES[directive[1]]] if directive[1] in DIRECTIVES else [])
+            found.update(in_markdown(token.content) if directive[1] not in LITERAL else {})
+    return found
+
+
+def in_output(output: nbformat.NotebookNode) -> Counter:
+    """The figures, tables and formulas of one stored output."""
+    data = output.get("data", {})
+    shown = next((kind for kind in SHOWN if kind in data), None)
+    if shown == "text/html":
+        html = BeautifulSoup(data[shown], "html.parser")
+        return Counter(figures=len(html("img")), tables=len(html("table")))
+    if shown == "text/markdown":
+        return in_markdown(data[shown])
+    return Counter(figures=int((shown or "").startswith("image/")), formulas=int(shown == "text/latex"))
+
+
+def in_source(chapter: str) -> Counter:
+    """The figures, tables and formulas that a page must show."""
+    page = ROOT / f"{chapter}.md"
+    if (ROOT / f"{chapter}.ipynb").exists():
+        cells = nbformat.read(ROOT / f"{chapter}.ipynb", as_version=4).cells
+        found = sum((in_markdown(cell.source) for cell in cells if cell.cell_type == "markdown"), Counter())
+        hidden = {"remove-cell", "remove-output"}
+        code = [c for c in cells if c.cell_type == "code" and not hidden & set(c.metadata.get("tags", []))]
+        return found + sum((in_output(output) for cell in code for output in cell.outputs), Counter())
+    return in_markdown(page.read_text())
+
+
+def in_page(html: BeautifulSoup) -> Counter:
+    article = html.select_one("article")
+    return +Counter(
+        figures=len(article("img")), tables=len(article("table")), formulas=len(article.select("div.math, span.math"))
+    )
+
+
+def faults(path: Path, site: Path) -> list[str]:
+    """What a page gets wrong by itself: undescribed pictures, things fetched from elsewhere, links to nowhere."""
+    html = BeautifulSoup(path.read_text(), "html.parser")
+    found = [f"no alt text: {image}" for image in html("img") if not image.get("alt", "").strip()]
+    for tag in html(True):
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            address = urlsplit(tag.get(name, ""))
+            if address.scheme == "data" or (tag.name == "a" and address.scheme in ("http", "https", "mailto")):
+                continue
+            if address.scheme or address.netloc:
+                found.append(f"asks another host: {tag.name} {name}={tag[name]}")
+            elif tag.get(name):
+                target = (path.parent / unquote(address.path)).resolve() if address.path else path
+                if not target.is_relative_to(site) or not target.is_file():
+                    found.append(f"leads nowhere: {tag[name]}")
+                elif tag.name == "a" and target.suffix == ".html" and address.fragment not in anchors(target):
+                    found.append(f"no such place: {tag[name]}")
+    return found
+
+
+def anchors(page: Path, seen: dict[tuple[Path, int], set[str]] = {}) -> set[str]:  # noqa: B006 - a cache
+    key = page, page.stat().st_mtime_ns
+    if key not in seen:
+        seen[key] = {"", *(tag["id"] for tag in BeautifulSoup(page.read_text(), "html.parser")(id=True))}
+    return seen[key]
+
+
+def test_each_chapter_is_a_file():
+    assert [c for c in CHAPTERS if not any((ROOT / f"{c}{kind}").exists() for kind in (".md", ".ipynb"))] == []
+    notebooks = {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert notebooks <= set(CHAPTERS), "a notebook is missing from _toc.yml"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_page_shows_what_its_source_holds(site, chapter):
+    html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
+    assert in_page(html) == in_source(chapter)
+    assert not html.select("article .output.stderr, article .output.traceback")
+
+
+def test_each_page_stands_on_its_own(site):
+    pages = [page for page in sorted(site.rglob("*.html")) if "_static" not in page.parts]
+    assert len(pages) > len(CHAPTERS)
+    assert {str(page.relative_to(site)): found for page in pages if (found := faults(page, site))} == {}
+
+
+def test_the_styles_fetch_nothing(site):
+    foreign = re.compile(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^)]*")
+    assert {str(p): found for p in site.rglob("*.css") if (found := foreign.findall(p.read_text()))} == {}
+
+
+@pytest.mark.parametrize("notebook", [c for c in CHAPTERS if c.startswith("notebooks/")])
+def test_each_notebook_can_be_downloaded(site, notebook):
+    html = BeautifulSoup((site / f"{notebook}.html").read_text(), "html.parser")
+    [link] = [a["href"] for a in html.select("a.btn-download-source-button")]
+    here = (site / f"{notebook}.html").parent / link
+    assert here.read_bytes() == (ROOT / f"{notebook}.ipynb").read_bytes()
+
+
+def test_buttons_lead_somewhere_or_are_not_there(site):
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["book"]["repository"]
+    html = "".join((site / f"{chapter}.html").read_text() for chapter in CHAPTERS)
+    assert ("btn-source-repository-button" in html) == bool(repository)
+    assert ("colab.research.google.com" in html) == bool(repository)
+
+
+@pytest.mark.parametrize(
+    ("planted", "message"),
+    [
+        ('<img src="here.png">', "no alt text"),
+        ('<img src="here.png" alt=" ">', "no alt text"),
+        ('<script src="https://cdn.example.org/x.js"></script>', "asks another host"),
+        ('<link rel="preload" href="//fonts.example.org/x">', "asks another host"),
+        ('<img src="gone.png" alt="a picture">', "leads nowhere"),
+        ('<a href="gone.html">there</a>', "leads nowhere"),
+        ('<a href="#gone">there</a>', "no such place"),
+        ('<a href="page.html#here">fine</a><a href="https://example.org">fine</a>', None),
+    ],
+)
+def test_a_planted_fault_is_found(tmp_path, planted, message):
+    (tmp_path / "here.png").touch()
+    page = tmp_path / "page.html"
+    page.write_text(f'<article><p id="here">text</p>{planted}</article>')
+    assert [fault.split(":")[0] for fault in faults(page, tmp_path)] == ([message] if message else [])
+
+
+def test_counting():
+    text = """
+A $x$ and {math}`y`, but not `$z$`.
+
+$$
+x
+$$ (label)
+
+\\begin{align}x\\end{align}
+
+| a |
+|---|
+| $b$ |
+
+```{prf:algorithm} Name
+:label: name
+
+1. Do $c$.
+```
+
+:::{figure} x.png
+:alt: a picture
+
+Caption $d$.
+:::
+
+```python
+price = "$e$"
+```
+"""
+    assert in_markdown(text) == Counter(formulas=7, tables=1, figures=1)
+    page = '<article><span class="math">x</span><div class="math">y</div><img><table></table></article><table></table>'
+    assert in_page(BeautifulSoup(page, "html.parser")) == Counter(formulas=2, figures=1, tables=1)

@@ -1,0 +1,109 @@
+"""The site in a browser with the network cut: formulas render, nothing is asked of anyone, pages fit a phone."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from test_book import CHAPTERS, in_source
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost",
+]
+# For each formula on the page whether it is there, visible and drawn.
+FORMULAS = """() => [...document.querySelectorAll('article .math')].filter(e => e.checkVisibility()).map(e => {
+  const drawn = e.querySelector('mjx-container')?.getBoundingClientRect()
+  return Boolean(drawn && drawn.width && drawn.height && !e.querySelector('mjx-merror'))
+})"""
+# What sticks out of the window and cannot be scrolled to within a box of its own.
+OVERFLOW = """() => [...document.querySelectorAll('main *, .bd-footer *')].filter(e => {
+  const box = e.getBoundingClientRect()
+  if (!e.checkVisibility() || !box.width || box.right <= innerWidth + 1 || e.closest('mjx-assistive-mml')) return false
+  for (let p = e.parentElement; p && !p.matches('main'); p = p.parentElement)
+    if (['auto', 'scroll'].includes(getComputedStyle(p).overflowX)) return false
+  return true
+}).map(e => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        reason = "no Chromium here: install chromium to test the pages in a browser"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, address: str, **options) -> tuple[Page, list[str]]:
+    """A page from disk, its formulas typeset, and what it asked for in vain: other hosts, files that aren't there."""
+    wanted = []
+    context = browser.new_context(**options)
+    context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), lambda route: route.abort())
+    page = context.new_page()
+    page.on("requestfailed", lambda request: wanted.append(request.url))
+    page.goto(address)
+    page.wait_for_function("!window.MathJax || window.MathJax.startup?.promise")
+    page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+    yield page, wanted
+    context.close()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_page_needs_no_network(browser, site, chapter):
+    with opened(browser, (site / f"{chapter}.html").as_uri()) as (page, wanted):
+        formulas = page.evaluate(FORMULAS)
+        assert all(formulas)
+        assert bool(formulas) == bool(in_source(chapter)["formulas"])
+        assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    assert wanted == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_a_phone(browser, site, chapter, scheme):
+    phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
+    with opened(browser, (site / f"{chapter}.html").as_uri(), **phone) as (page, _):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.evaluate(OVERFLOW) == []
+
+
+def test_dark_mode_toggles(browser, site):
+    with opened(browser, (site / f"{CHAPTERS[0]}.html").as_uri(), color_scheme="light") as (page, _):
+        seen = []
+        for _ in range(3):
+            page.locator("button.theme-switch-button:visible").first.click()
+            background = "getComputedStyle(document.body).backgroundColor"
+            seen.append((page.evaluate("document.documentElement.dataset.theme"), page.evaluate(background)))
+    assert {theme for theme, _ in seen} == {"light", "dark"}
+    assert len(set(seen)) == 2
+
+
+def test_search_finds_a_word_offline(browser, site):
+    with opened(browser, (site / "search.html").as_uri() + "?q=book") as (page, wanted):
+        page.wait_for_selector("#search-results li a")
+    assert wanted == []
+
+
+def test_a_page_that_asks_is_caught(browser, tmp_path):
+    """The instrument itself: another host, a missing file, a formula that is not drawn, a box that sticks out."""
+    page_path = tmp_path / "page.html"
+    page_path.write_text(
+        '<script src="https://cdn.example.org/x.js"></script><img src="gone.png" alt="gone">'
+        '<main><article><span class="math">x</span><div style="width: 2000px; height: 9px"></div></article></main>'
+    )
+    with opened(browser, page_path.as_uri(), viewport={"width": 360, "height": 740}) as (page, wanted):
+        assert page.evaluate(FORMULAS) == [False]
+        assert len(page.evaluate(OVERFLOW)) >= 1
+    assert [url.rsplit("/", 1)[1] for url in sorted(wanted)] == ["gone.png", "x.js"]
