@@ -28,26 +28,23 @@ def load(name: str, split: str) -> tuple[Tensor, Tensor]:
     """
     checks.one_of(name, tuple(DATASETS), "name")
     checks.one_of(split, tuple(SPLITS), "split")
-    folder = files.root() / name / "raw"
-    with FileLock(folder / ".unpacking.lock"):  # notebooks run side by side
-        _unpack(name)
-    for kind in ("images-idx3", "labels-idx1"):
-        unpacked = f"{name}/raw/{SPLITS[split]}-{kind}-ubyte"
-        files.checked(unpacked, mend="delete it: it is unpacked again from the archive beside it")
-    dataset = DATASETS[name](files.root(), train=split == "train")
+    with FileLock(files.root() / name / "raw" / ".unpacking.lock"):  # notebooks run side by side
+        dataset = _official(name, split)
     return dataset.data[:, None].float().div_(255), dataset.targets.long()
 
 
-def _unpack(name: str) -> None:
+def _official(name: str, split: str) -> datasets.MNIST:
     folder = files.root() / name / "raw"
     archives = [f"{part}-ubyte" for p in SPLITS.values() for part in (f"{p}-images-idx3", f"{p}-labels-idx1")]
     mend = "restore it with `git checkout -- data`, or delete it and run again with a network"
-    for archive in archives:
+    for archive in archives:  # before torchvision reads them: it stumbles over a file that was unpacked half-way
         if (folder / f"{archive}.gz").exists():
             files.checked(f"{name}/raw/{archive}.gz", mend)
+        if (folder / archive).exists():
+            files.checked(f"{name}/raw/{archive}", "delete it: it is unpacked again from the archive beside it")
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            DATASETS[name](files.root(), download=True)
+            return DATASETS[name](files.root(), train=split == "train", download=True)
     except (RuntimeError, URLError, OSError) as error:
         gone = [f"{a}.gz" for a in archives if not (folder / f"{a}.gz").exists()]
         raise FileNotFoundError(f"{', '.join(gone) or 'a file'} of {name} is missing from {folder} and could not be "
@@ -72,10 +69,10 @@ def table(name: str) -> pd.DataFrame:
 def centroids(name: str, centroid_set: str = "first", *, seed: int = 0) -> Tensor:
     """One image per class, (10, 1, 28, 28): what the first paper calls centroids (sections 3.1 and 3.2).
 
-    `centroid_set` is a released set (`first`; MNIST also `a`, `b`, `c`, `d`), by index into the official data; or, computed
-    from the training images: `random` (drawn with `seed`), `mean` (the class mean), `medoid` (the image with the
-    smallest summed squared L2 distance to its class, which is the one nearest to the mean). Raises ValueError for a set
-    that does not exist.
+    `centroid_set` is a released set (`first`; MNIST also `a`, `b`, `c`, `d`), by index into the official data; or,
+    computed from the training images: `random` (drawn with `seed`), `mean` (the class mean), `medoid` (the image with
+    the smallest summed squared L2 distance to its class, which is the one nearest to the mean). Raises ValueError for a
+    set that does not exist.
     """
     checks.one_of(name, tuple(DATASETS), "name")
     known = table("pepe_centroids").query("dataset == @name")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binom
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binom, t
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from torch import Tensor
 
 from fairlib import checks, runtime
@@ -17,6 +17,7 @@ from fairlib.models import LayeredModel
 GridAttack = Callable[..., Iterable[Tensor]]
 # The paper's rows, and the grids that its released notebooks evaluate.
 TABLE_EPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+LEDGER_EPS = tuple(k / 20 for k in range(11))  # twice as fine, for what is read off the figures
 RELEASED_EPS = {
     "FullyConnected": tuple(k / 255 for k in (1, *range(5, 126, 5))),
     "LeNet5": tuple(k / 255 for k in range(0, 125, 4)),
@@ -35,9 +36,10 @@ def under_attack(
 ) -> pd.DataFrame:
     """Count right answers over a grid of budgets, without and with a defence.
 
-    x (N, C, H, W), y (N,); `attack(model, x, y, eps=grid)` yields x_adv for each budget in turn, and sees the undefended model only
-    (threat model of section 3.1 as the released code has it). Returns one row per eps and method (`defenseless`; with a
-    defence also `defended` and `loose`): `right`, `n`, `accuracy`, and the Wilson 95 % interval `low`, `high`.
+    x (N, C, H, W), y (N,); `attack(model, x, y, eps=grid)` yields x_adv for each budget in turn, and sees the
+    undefended model only (threat model of section 3.1 as the released code has it). Returns one row per eps and method
+    (`defenseless`; with a defence also `defended` and `loose`): `right`, `n`, `accuracy`, and the Wilson 95 % interval
+    `low`, `high`.
     """
     checks.labels(y, len(x), model.classes)
     if not len(eps) or not len(x):
@@ -77,11 +79,65 @@ def draw(x: Tensor, y: Tensor, n: int, *, seed: int) -> tuple[Tensor, Tensor]:
 def sampling_range(accuracy: float, n: int, *, decimals: int = 2, level: float = 0.95) -> tuple[float, float]:
     """What an accuracy measured on `n` images may be printed as, if the true one is `accuracy`.
 
-    The central `level` range of Binomial(n, accuracy) / n, rounded like the paper's tables: a published value outside it is
-    not explained by the sampling of `n` images alone. Raises ValueError for accuracy outside [0, 1] or n < 1.
+    The central `level` range of Binomial(n, accuracy) / n, rounded like the paper's tables: a published value outside
+    it is not explained by the sampling of `n` images alone. Raises ValueError for accuracy outside [0, 1] or n < 1.
     """
     checks.unit(accuracy, "accuracy")
     if n < 1:
         raise ValueError(f"n is {n}, expected at least one image")
     low, high = binom.interval(level, n, accuracy)
     return round(low / n, decimals), round(high / n, decimals)
+
+
+def beside_published(measured: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Our accuracies beside the paper's, as text for a page: one row per eps, two columns per method.
+
+    `measured` comes from `under_attack`, `published` holds `eps`, `method`, `accuracy`, `n`. A published value is marked with
+    a dagger where it lies outside `sampling_range` of our accuracy.
+    """
+    both = measured.merge(published, on=["eps", "method"], suffixes=("", "_paper"), validate="one_to_one")
+    if len(both) != len(published):
+        raise ValueError(f"{len(published) - len(both)} published rows have no measured counterpart; use eps=TABLE_EPS")
+    columns = {}
+    for method, rows in both.groupby("method", sort=False):
+        columns[method, "ours"] = [f"{r.accuracy:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rows.itertuples()]
+        columns[method, "paper"] = [
+            f"{r.accuracy_paper:.2f}" + ("" if explained(r.accuracy_paper, r.accuracy, r.n_paper) else " †")
+            for r in rows.itertuples()
+        ]
+    table = pd.DataFrame(columns, index=[f"{e:.1f}" for e in both["eps"].unique()])
+    return table.rename_axis(columns=["", "eps"])
+
+
+def explained(published: float, accuracy: float, n: int) -> bool:
+    """Whether sampling `n` images alone can print `published` where the true accuracy is `accuracy`."""
+    low, high = sampling_range(accuracy, n)
+    return low <= published <= high
+
+
+def gain(rows: pd.DataFrame) -> tuple[float, float]:
+    """The 95 % interval of defended minus defenseless accuracy at one eps (Newcombe's score interval).
+
+    `rows` holds the two methods' `right` and `n`. The interval treats the two as independent samples; they are the same
+    images, so it is wider than it need be.
+    """
+    both = rows.set_index("method")
+    low, high = confint_proportions_2indep(
+        both["right"]["defended"], both["n"]["defended"], both["right"]["defenseless"], both["n"]["defenseless"],
+        compare="diff", method="newcomb",
+    )  # fmt: skip
+    return low, high
+
+
+def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Where the accuracy of one more training, measured on `n` images, is expected.
+
+    `accuracies` are those of m >= 2 independent trainings; the range is mean +- t * sqrt(sd^2 (1 + 1/m) + mean (1 - mean) / n),
+    cut to [0, 1]: luck of the training and luck of the sample together.
+    """
+    a = np.asarray(accuracies, dtype=float)
+    if a.ndim != 1 or len(a) < 2 or n < 1:
+        raise ValueError(f"accuracies has shape {a.shape} and n is {n}, expected two trainings or more and n >= 1")
+    mean, variance = a.mean(), a.var(ddof=1)
+    half = t.ppf((1 + level) / 2, len(a) - 1) * np.sqrt(variance * (1 + 1 / len(a)) + mean * (1 - mean) / n)
+    return max(0.0, mean - half), min(1.0, mean + half)

@@ -1,4 +1,4 @@
-"""Files of the book: where they lie, whether they are the right ones, and how to write one without leaving half of it."""
+"""Files of the book: where they lie, whether they are the right ones, and how to write one whole or not at all."""
 
 import hashlib
 import os

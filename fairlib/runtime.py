@@ -1,5 +1,6 @@
 """How a run is run: profile, device, threads, seeds, progress, and the record of where a number came from."""
 
+import multiprocessing
 import os
 import platform
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from fairlib import checks
 
@@ -58,8 +59,9 @@ def threads(n: int) -> Iterator[None]:
 
 
 def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
-    """A progress bar in a terminal; silent where there is none, so that notebooks store no bar."""
-    return tqdm(items, desc=what, total=total, disable=None, leave=False)
+    """A progress bar in a terminal; silent where there is none (notebooks store no bar) and in a worker process."""
+    working = multiprocessing.current_process().name != "MainProcess"
+    return tqdm(items, desc=what, total=total, disable=working or None, leave=False)
 
 
 def commit() -> str:
@@ -74,21 +76,26 @@ def commit() -> str:
     return run.stdout.strip()
 
 
-def provenance(*, seed: int, started: float) -> pd.DataFrame:
-    """Where a run came from: versions, device, threads, seed, seconds since `started`, git commit.
+def facts(*, started: float, **more) -> dict:
+    """Where a run came from: profile, device, threads, `more`, seconds since `started`, date, git commit, versions.
 
-    `started` is `time.perf_counter()` at the first cell. Returns one row per fact, for display at a chapter's end.
+    `started` is what `time.perf_counter()` gave when the run began.
     """
     where = device()
-    facts = {
+    return {
         "profile": profile(),
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else f"cpu ({platform.machine()})",
         "threads": torch.get_num_threads(),
-        "seed": seed,
+        **more,
         "seconds": round(time.perf_counter() - started),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "torchvision", "numpy", "statsmodels")},
     }
-    return pd.DataFrame({"value": [str(v) for v in facts.values()]}, index=pd.Index(facts, name="fact"))
+
+
+def provenance(*, seed: int, started: float) -> pd.DataFrame:
+    """`facts` for display at a chapter's end, one row each; `started` is `time.perf_counter()` at the first cell."""
+    found = facts(started=started, seed=seed)
+    return pd.DataFrame({"value": [str(v) for v in found.values()]}, index=pd.Index(found, name="fact"))

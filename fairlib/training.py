@@ -40,9 +40,9 @@ def fit(
 ) -> pd.DataFrame:
     """Train `model` in place by SGD on the negative log-likelihood; leave it in evaluation mode.
 
-    First paper, section 3.3: learning rate 1e-2, batches of 32, until `stop_at` validation accuracy or `epochs` epochs. The
-    released code passes `stop_at=None` and 20 (FullyConnected) or 2 (LeNet5) epochs, images always in the same order;
-    a generator as `shuffle` draws a new order each epoch.
+    First paper, section 3.3: learning rate 1e-2, batches of 32, until `stop_at` validation accuracy or `epochs` epochs.
+    The released code passes `stop_at=None` and 20 (FullyConnected) or 2 (LeNet5) epochs, images always in the same
+    order; a generator as `shuffle` draws a new order each epoch.
 
     Returns one row per epoch: `epoch`, `loss` (mean over the epoch's batches), `validation` (accuracy). With
     `checkpoint`, the state is saved after each epoch and an interrupted run continues from there, with the same bits.
@@ -106,7 +106,7 @@ def _resume(path: Path, model: LayeredModel, run: dict, shuffle: torch.Generator
 
 
 def save(model: LayeredModel, path: Path, *, extra: dict[str, Tensor] | None = None, **notes) -> None:
-    """Write the weights as safetensors with the network's name and `notes` (JSON values) as metadata, whole or not at all."""
+    """Write weights as safetensors, the network's name and `notes` (JSON values) as metadata, whole or not at all."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     metadata = {"network": type(model).__name__, "notes": json.dumps(notes)}
     with files.replacing(path) as partial:
@@ -115,8 +115,7 @@ def save(model: LayeredModel, path: Path, *, extra: dict[str, Tensor] | None = N
 
 def load(path: Path, network: str) -> LayeredModel:
     """A network from a checkpoint, in evaluation mode. Raises ValueError when the file holds another architecture."""
-    checks.one_of(network, tuple(NETWORKS), "network")
-    model = NETWORKS[network]()
+    model = initialised(network, seed=0)  # to be filled; leaves the global random state as it was
     notes, tensors = _read(path)
     tensors.pop("shuffle", None)
     _fill(model, tensors, notes, path)
@@ -135,7 +134,7 @@ def _read(path: Path) -> tuple[dict, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as stream:
             metadata = stream.metadata() or {}
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no dict
         return {"network": metadata.get("network"), **json.loads(metadata.get("notes", "{}"))}, tensors
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(

@@ -14,8 +14,8 @@ def fgsm(model: LayeredModel, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
     """x_adv = clip(x + eps * sign(grad_x J(theta, x, y)), 0, 1), with J the negative log-likelihood.
 
     x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, eps in [0, 1] the L-infinity budget in pixel units.
-    Returns a new tensor like x. Deviation from the paper's text, as in its released code: the result is clipped to [0, 1].
-    Raises ValueError for input of another shape, dtype or range, and for a model in training mode.
+    Returns a new tensor like x. Deviation from the paper's text, as in its released code: the result is clipped to
+    [0, 1]. Raises ValueError for input of another shape, dtype or range, and for a model in training mode.
     """
     (x_adv,) = fgsm_grid(model, x, y, eps=[eps])
     return x_adv

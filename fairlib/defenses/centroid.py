@@ -1,10 +1,10 @@
 """The centroid defence: a class is fair at a layer when the input's activations lie near its centroid's.
 
-First paper, section 3.2 and Algorithm 1. The defaults are those of the released code, from which the paper's tables came; every
-place where the text says otherwise is a named argument (see the chapter on what the paper leaves open).
+First paper, section 3.2 and Algorithm 1. The defaults are those of the released code, from which the paper's tables
+came; every place where the text says otherwise is a named argument (see the chapter on what the paper leaves open).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -18,19 +18,22 @@ NOBODY = -1
 class CentroidDefense:
     """Algorithm 1: tally, over the layers, which classes' centroids are near; predict the class with the most votes.
 
-    model: a `LayeredModel` in evaluation mode. centroids: (K, C, H, W), or (S, K, C, H, W) for S sets at once, float32 in
-    [0, 1]. alpha: K thresholds alpha_j in [0, 1], the largest rescaled cosine distance (1 - cos) / 2 at which class j is fair.
+    model: a `LayeredModel` in evaluation mode. centroids: (K, C, H, W), or (S, K, C, H, W) for S sets at once, float32
+    in [0, 1]. alpha: K thresholds alpha_j in [0, 1], the largest rescaled cosine distance (1 - cos) / 2 at which class
+    j is fair.
 
-    taps: `released`, `paper`, or names that `model.layers` yields. weights: one vote's worth at each tap (default 1; the
-    ablation uses e^l and e^-l).
-    conv_cosine: on convolution maps, `channels` (cosine over channels at each pixel, then the mean over pixels) or `flat`
-    (one cosine of the flattened maps, as the text's formula reads).
+    taps: `released`, `paper`, or names that `model.layers` yields, kept in the network's order. weights: one vote's
+    worth at each tap, in that order (default 1; the ablation uses e^l and e^-l).
+    conv_cosine: on convolution maps, `channels` (cosine over channels at each pixel, then the mean over pixels) or
+    `flat` (one cosine of the flattened maps, as the text's formula reads).
     comparison: `le` (D <= alpha, released) or `lt` (D < alpha, Algorithm 1).
-    nobody: whether a tap at which no class is fair votes for "nobody", which wins only with strictly more votes than any class.
-    ties: among the classes with the most votes, `lowest` or `highest` index, one at `random` (needs `generator`), or the
-    `closest` by mean distance over taps and sets.
+    nobody: whether a tap at which no class is fair votes for "nobody", which wins only with strictly more votes than
+    any class.
+    ties: among the classes with the most votes, `lowest` or `highest` index, one at `random` (needs `generator`), or
+    the `closest` by mean distance over taps and sets.
     loose_rule: `released` (true class among those tied at the most votes, fewer than 4 tied) or `top3`.
-    sets: with several sets, `sum` the votes, count a class once if `any` set finds it fair, or `released` (see `_released_sets`).
+    sets: with several sets, `sum` the votes, count a class once if `any` set finds it fair, or `released` (see
+    `_released_sets`).
 
     Raises ValueError for whatever does not fit, saying how to mend it.
     """
@@ -88,13 +91,16 @@ class CentroidDefense:
             }
 
     def distances(self, x: Tensor) -> Tensor:
-        """D(NN_i(x), NN_i(k_j)) in [0, 1] for L taps and S sets: x (N, C, H, W) -> (L, N, S, K)."""
+        """D(NN_i(x), NN_i(k_j)) in [0, 1] for L taps and S sets: x (N, C, H, W) -> (L, N, S, K).
+
+        Differentiable in x where x requires a gradient.
+        """
         checks.images(x, self.model.shape)
         checks.evaluating(self.model)
         # Images last: many images against few centroids are 3 times as fast this way as a @ directions.T.
         cosine = torch.empty(len(self.taps), self.n_sets * self.classes, len(x), device=x.device)
         norms = torch.ones(len(self.taps), 1, len(x), device=x.device)
-        with torch.no_grad():
+        with torch.set_grad_enabled(x.requires_grad and torch.is_grad_enabled()):
             for name, a in self.model.layers(x):
                 if name in self.directions:
                     i = self.taps.index(name)
@@ -103,8 +109,8 @@ class CentroidDefense:
                         norms[i] = norm.view(1, -1)
                     else:
                         a = a / norm
-                    torch.mm(self.directions[name], a.flatten(1).T, out=cosine[i])
-        distance = cosine.div_(norms).mul_(-0.5).add_(0.5)
+                    cosine[i] = self.directions[name] @ a.flatten(1).T
+            distance = cosine.div_(norms).mul_(-0.5).add_(0.5)
         return distance.unflatten(1, (self.n_sets, self.classes)).permute(0, 3, 1, 2)
 
     def tally(self, x: Tensor) -> Tensor:

@@ -1,0 +1,168 @@
+"""Every entrance refuses bad input with a sentence that says how to mend it."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from fairlib import checks, data, evaluation, training
+from fairlib.attacks import fgsm, fgsm_grid
+from fairlib.defenses import CentroidDefense
+
+pytestmark = pytest.mark.usefixtures("no_trace")
+
+X = torch.rand(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+Y = torch.arange(10)
+ALPHA = [0.3] * 10
+NETWORK = training.initialised("FullyConnected", seed=0).eval()
+DEFENSE = CentroidDefense(NETWORK, X, ALPHA)
+
+
+def spoilt(value: float) -> torch.Tensor:
+    """X with one pixel changed, in the last image."""
+    x = X.clone()
+    x[-1, 0, 27, 27] = value
+    return x
+
+
+TAKES_IMAGES = {
+    "fgsm": lambda x: fgsm(NETWORK, x, Y, eps=0.1),
+    "fgsm_grid": lambda x: fgsm_grid(NETWORK, x, Y, eps=[0.1]),
+    "under_attack": lambda x: evaluation.under_attack(NETWORK, x, Y, eps=[0.1]),
+    "fit": lambda x: training.fit(copy.deepcopy(NETWORK), x, Y, X, Y, epochs=1),
+    "fit, validation": lambda x: training.fit(copy.deepcopy(NETWORK), X, Y, x, Y, epochs=1),
+    "distances": DEFENSE.distances,
+    "tally": DEFENSE.tally,
+    "predict": DEFENSE.predict,
+    "loose": lambda x: DEFENSE.loose(x, Y),
+    "predict_and_loose": lambda x: DEFENSE.predict_and_loose(x, Y),
+    "centroids": lambda x: CentroidDefense(NETWORK, x, ALPHA),
+}
+BAD_IMAGES = {
+    "8-bit": ((X * 255).byte(), "divide 8-bit pixels by 255"),
+    "double": (X.double(), r"call \.float\(\)"),
+    "three channels": (X.expand(-1, 3, -1, -1), r"expected \(N, 1, 28, 28\)"),
+    "cropped": (X[..., :27], r"expected \(N, 1, 28, 28\)"),
+    "above 1": (spoilt(1.001), r"spans \[.*, 1\.001\], expected pixels in \[0, 1\]; the model normalises"),
+    "below 0": (spoilt(-0.001), r"spans \[-0\.001, .*\], expected pixels in \[0, 1\]"),
+    "NaN": (spoilt(float("nan")), r"holds NaN, expected pixels in \[0, 1\]"),
+    "infinite": (spoilt(float("inf")), r"inf\], expected pixels in \[0, 1\]"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_IMAGES)
+@pytest.mark.parametrize("entrance", TAKES_IMAGES)
+def test_bad_images_are_refused_everywhere(entrance, bad):
+    x, mend = BAD_IMAGES[bad]
+    with pytest.raises(ValueError, match=mend):
+        TAKES_IMAGES[entrance](x)
+
+
+@pytest.mark.parametrize("entrance", TAKES_IMAGES)
+def test_good_images_pass_everywhere(entrance):
+    TAKES_IMAGES[entrance](X)
+
+
+@pytest.mark.parametrize(
+    ("x", "mend"),
+    [
+        (X.numpy(), r"x is a ndarray, expected a torch\.Tensor; use torch\.as_tensor"),
+        (X[0], r"a single image needs x\[None\]"),
+        (X[:0], r"expected at least one image"),
+    ],
+)
+@pytest.mark.parametrize("entrance", ["fgsm", "predict"])
+def test_what_is_no_batch_is_refused(entrance, x, mend):
+    with pytest.raises(ValueError, match=mend):
+        (DEFENSE.predict if entrance == "predict" else lambda v: fgsm(NETWORK, v, Y[: len(v)], eps=0.1))(x)
+
+
+TAKES_LABELS = {
+    "fgsm": lambda y: fgsm(NETWORK, X, y, eps=0.1),
+    "under_attack": lambda y: evaluation.under_attack(NETWORK, X, y, eps=[0.1]),
+    "draw": lambda y: evaluation.draw(X, y, 5, seed=0),
+    "fit": lambda y: training.fit(copy.deepcopy(NETWORK), X, y, X, Y, epochs=1),
+    "fit, validation": lambda y: training.fit(copy.deepcopy(NETWORK), X, Y, X, y, epochs=1),
+    "split": lambda y: data.train_validation(X, y, validation=5),
+    "loose": lambda y: DEFENSE.loose(X, y),
+    "predict_and_loose": lambda y: DEFENSE.predict_and_loose(X, y),
+}
+BAD_LABELS = {
+    "no tensor": (list(range(10)), r"y is list, expected .* use torch\.as_tensor\(y, dtype=torch\.int64\)"),
+    "int32": (Y.int(), r"y is torch\.int32, expected .* use torch\.as_tensor"),
+    "one missing": (Y[:9], r"y has shape \(9,\), expected \(10,\): one label per image"),
+    "one-hot": (torch.eye(10).long(), r"y has shape \(10, 10\), expected \(10,\)"),
+    "from 1": (Y + 1, r"y spans \[1, 10\], expected labels in \[0, 9\]; count classes from 0"),
+    "negative": (Y - 1, r"y spans \[-1, 8\], expected labels in \[0, 9\]"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_LABELS)
+@pytest.mark.parametrize("entrance", TAKES_LABELS)
+def test_bad_labels_are_refused_everywhere(entrance, bad):
+    y, mend = BAD_LABELS[bad]
+    with pytest.raises(ValueError, match=mend):
+        TAKES_LABELS[entrance](y)
+
+
+@pytest.mark.parametrize("entrance", TAKES_LABELS)
+def test_good_labels_pass_everywhere(entrance):
+    TAKES_LABELS[entrance](Y)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, defense: fgsm(model, X, Y, eps=0.1),
+        lambda model, defense: evaluation.under_attack(model, X, Y, eps=[0.1]),
+        lambda model, defense: CentroidDefense(model, X, ALPHA),
+        lambda model, defense: defense.predict(X),
+    ],
+)
+def test_a_model_in_training_mode_is_refused(use):
+    model = copy.deepcopy(NETWORK)
+    defense = CentroidDefense(model, X, ALPHA)
+    model.train()
+    with pytest.raises(ValueError, match=r"training mode, expected evaluation mode; call model\.eval\(\) first"):
+        use(model, defense)
+    assert model.training
+
+
+@pytest.mark.parametrize("eps", [-0.01, 1.01, 8, float("nan"), float("inf"), "0.1", None, True, torch.tensor(0.1)])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        lambda eps: fgsm(NETWORK, X, Y, eps=eps),
+        lambda eps: fgsm_grid(NETWORK, X, Y, eps=[0.0, eps]),
+        lambda eps: evaluation.under_attack(NETWORK, X, Y, eps=[0.0, eps]),
+    ],
+)
+def test_a_bad_budget_is_refused(attack, eps):
+    with pytest.raises(ValueError, match=r"eps is .*, expected a number in \[0, 1\]: .* \(8/255, not 8\)"):
+        attack(eps)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.0, 1.0, 8 / 255, np.float64(0.5)])
+def test_a_good_number_passes(value):
+    assert checks.unit(value, "eps") == value
+    assert type(checks.unit(value, "eps")) is float
+
+
+def test_the_ends_of_the_range_are_inside():
+    checks.images(torch.zeros(1, 1, 2, 2))
+    checks.images(torch.ones(1, 3, 2, 2), (3, 2, 2))
+    checks.labels(torch.tensor([0, 2]), 2, classes=3)
+
+
+def test_the_name_of_what_is_wrong_comes_first():
+    with pytest.raises(ValueError, match=r"^x_val has shape \(10, 1, 28, 27\)"):
+        TAKES_IMAGES["fit, validation"](X[..., :27])
+    with pytest.raises(ValueError, match=r"^centroids spans"):
+        TAKES_IMAGES["centroids"](spoilt(2.0))
+
+
+def test_an_unknown_word_is_answered_with_the_known_ones():
+    assert checks.one_of("b", ("a", "b"), "letter") == "b"
+    with pytest.raises(ValueError, match=r"^letter is 'c', expected one of: a, b$"):
+        checks.one_of("c", ("a", "b"), "letter")

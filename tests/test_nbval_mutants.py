@@ -1,0 +1,72 @@
+"""The stored outputs of the notebooks guard the results: they pass on any number of threads, and not with a mutant."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ("fgsm", "centroid_defense")
+# (notebook, file of fairlib, what it says, what the mutant says instead)
+MUTANTS = {
+    "one alpha moved by 0.05": (
+        "centroid_defense",
+        "data.py",
+        'return torch.tensor(rows["alpha"].to_numpy(), dtype=torch.float32)',
+        'return torch.tensor(rows["alpha"].to_numpy() + 0.05 * (rows["class"] == 3), dtype=torch.float32)',
+    ),
+    "the sign of FGSM flipped": ("fgsm", "attacks/fgsm.py", ".sign_()", ".sign_().neg_()"),
+    "a tap of the fully-connected network dropped": (
+        "centroid_defense",
+        "models.py",
+        'released_taps = (*hidden, "log_softmax")',
+        'released_taps = (*hidden[1:], "log_softmax")',
+    ),
+    "a tap of LeNet-5 dropped": (
+        "centroid_defense",
+        "models.py",
+        'released_taps = ("conv1", "conv2", "fc1", "fc2", "fc3", "log_softmax")',
+        'released_taps = ("conv1", "conv2", "fc1", "fc2", "log_softmax")',
+    ),
+    "the highest of the tied classes": (
+        "centroid_defense",
+        "defenses/centroid.py",
+        "winner = tally.argmax(1)",
+        "winner = self.classes - 1 - tally.flip(1).argmax(1)",
+    ),
+}
+
+
+def nbval(notebook: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run a notebook again and compare with its stored outputs, as `make test` does, up to the first difference."""
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=240", "-x", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, f"notebooks/{notebook}.ipynb"]
+    env = os.environ | {"FAIRLIB_DATA": str(ROOT / "data"), "FAIRLIB_PROFILE": "embedded"} | environment
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """A copy of the package that comes first on the path of whatever is run with it."""
+    return shutil.copytree(ROOT / "fairlib", tmp_path / "fairlib", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_an_unchanged_package_passes(copy, notebook, threads):
+    ran = nbval(notebook, PYTHONPATH=str(copy.parent), OMP_NUM_THREADS=threads)
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_is_found(copy, mutant):
+    notebook, name, old, new = MUTANTS[mutant]
+    text = (copy / name).read_text()
+    assert text.count(old) == 1, "the line to change is no longer there"
+    (copy / name).write_text(text.replace(old, new))
+    ran = nbval(notebook, PYTHONPATH=str(copy.parent))
+    assert ran.returncode == 1, ran.stdout
+    assert "Cell outputs differ" in ran.stdout, f"it failed, but not because of a number:\n{ran.stdout}"
