@@ -1,0 +1,489 @@
+"""The ledger: every checkable claim of both papers, the estimate that decides it, and the verdict that a rule draws.
+
+Claims are `data/claims/<paper>.toml`, estimates `data/results/estimates/<chapter>.json`; a verdict is computed from the
+two and never written down. `data/claims/README.md` lists the quantities that each chapter records.
+"""
+
+import html
+import inspect
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from scipy import stats
+
+from fairlib import checks, files
+
+PAPERS = ("pepe", "hua")
+CHAPTERS = (
+    "training", "fgsm", "centroid_defense", "ablations", "runtime", "stress_tests", "future_work", "ambiguities",
+    "ssim_one_step", "perceptual_attack", "table1", "truncation", "compression",
+    "bias_metric", "dro_training", "fairer", "trust",
+)  # fmt: skip
+REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
+RELEASED_BUG, NOT_TESTABLE, NOT_YET = "only with the released bug", "not testable here", "not yet run"
+VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, RELEASED_BUG, NOT_TESTABLE, NOT_YET)
+TINY = 1e-9  # two decimal fractions that are equal on paper differ by less than this in binary
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number of ours with its 95 % interval, low <= value <= high.
+
+    `anchor`: label of the cell or section of the chapter that shows it. `record`: the file of the run it came from,
+    relative to `data/`, or "" when the chapter computes it live. `n`: images behind it. `sd`: standard deviation
+    between `seeds` trainings (then `value` is their mean); None where there is one training or none. Raises ValueError
+    for anything else.
+    """
+
+    value: float
+    low: float
+    high: float
+    anchor: str
+    record: str = ""
+    n: int | None = None
+    sd: float | None = None
+    seeds: int = 1
+
+    def __post_init__(self) -> None:
+        numbers = (self.value, self.low, self.high)
+        if not all(_number(v) for v in numbers) or not self.low - TINY <= self.value <= self.high + TINY:
+            raise ValueError(
+                f"an estimate has value, low, high = {numbers}, expected finite numbers with low <= value <= high; "
+                "an exact number has its own value as both ends of its interval"
+            )
+        if not isinstance(self.anchor, str) or not re.fullmatch(r"[\w.-]+", self.anchor):
+            raise ValueError(f"anchor is {self.anchor!r}, expected the label of a place on the chapter's page")
+        if self.n is not None and not (isinstance(self.n, int) and self.n > 0):
+            raise ValueError(f"n is {self.n!r}, expected a number of images, or None")
+        if not isinstance(self.seeds, int) or self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds!r}, expected the number of trainings, 1 or more")
+        if (self.sd is None) != (self.seeds == 1) or (self.sd is not None and not (_number(self.sd) and self.sd >= 0)):
+            raise ValueError(
+                f"sd is {self.sd!r} with seeds={self.seeds}: a spread needs, and goes with, 2 trainings or more"
+            )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a paper: where it stands, what it says in our words, and how it is decided.
+
+    `quantity`: key of the deciding estimate among those of `chapter` (None: not testable). `quantity_released`: the
+    same quantity computed with the released code's bug. `cause`: `chapter#anchor` of the section that explains a
+    failure. `setting`: what stands in for the paper's own setting here. `parameters`: those of the rule.
+    """
+
+    id: str
+    paper: str
+    place: str
+    says: str
+    chapter: str
+    rule: str
+    quantity: str | None = None
+    quantity_released: str | None = None
+    cause: str | None = None
+    setting: str | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# --- The rules: an estimate and the claim's parameters in, a verdict out. ---------------------------------------------
+
+
+def _half_unit(decimals: int | None) -> float:
+    """Half a unit of the last printed digit: what rounding hides."""
+    return TINY + (0.0 if decimals is None else 0.5 * 10.0**-decimals)
+
+
+def matches(e: Estimate, *, value: int | float, decimals: int, n: int | None = None, near: int | float = 0.10) -> str:
+    """The published `value` lies where a repetition of the measurement would fall; partly: within `near` of ours.
+
+    With m trainings of ours, that is the prediction interval mean +- t(0.975, m - 1) sqrt(sd^2 (1 + 1/m) + p (1 - p)/n)
+    for one more training, measured on the paper's `n` images. With one training it is our own interval and the paper's
+    sampling error in quadrature. Both are widened by half a unit of the last printed digit. Leave out `n` where the
+    value is no proportion of images; for a difference of two accuracies on the same images p is its size, which makes
+    p (1 - p)/n the least that its sampling variance can be.
+    """
+    p = abs(e.value)
+    sampling = max(0.0, p * (1 - p)) / n if n else 0.0
+    if e.sd is not None:
+        half = stats.t.ppf(0.975, e.seeds - 1) * math.sqrt(e.sd**2 * (1 + 1 / e.seeds) + sampling)
+    else:
+        ours = e.high - e.value if value > e.value else e.value - e.low
+        half = math.hypot(ours, stats.norm.ppf(0.975) * math.sqrt(sampling))
+    gap = abs(value - e.value)
+    if gap <= half + _half_unit(decimals):
+        return REPRODUCED
+    return PARTLY if gap <= near + TINY else NOT_REPRODUCED
+
+
+def between(e: Estimate, *, low: int | float, high: int | float, decimals: int | None = None) -> str:
+    """Our interval lies inside [low, high]; partly: it overlaps. `decimals` widens the range to what rounds into it."""
+    slack = _half_unit(decimals)
+    if low - slack <= e.low and e.high <= high + slack:
+        return REPRODUCED
+    return PARTLY if e.low <= high + slack and low - slack <= e.high else NOT_REPRODUCED
+
+
+def at_least(e: Estimate, *, value: int | float, decimals: int | None = None) -> str:
+    """Our interval lies at or above `value`; partly: it straddles it."""
+    return between(e, low=value, high=math.inf, decimals=decimals)
+
+
+def at_most(e: Estimate, *, value: int | float, decimals: int | None = None) -> str:
+    """Our interval lies at or below `value`; partly: it straddles it."""
+    return between(e, low=-math.inf, high=value, decimals=decimals)
+
+
+def positive(e: Estimate) -> str:
+    """Our interval lies above zero; partly: it holds zero."""
+    if e.low > 0:
+        return REPRODUCED
+    return PARTLY if e.high > 0 else NOT_REPRODUCED
+
+
+def negative(e: Estimate) -> str:
+    """Our interval lies below zero; partly: it holds zero."""
+    if e.high < 0:
+        return REPRODUCED
+    return PARTLY if e.low < 0 else NOT_REPRODUCED
+
+
+def orders(e: Estimate, *, first: str, among: list) -> str:
+    """`first` leads `among`: the interval of its lead over the runner-up is above zero; partly: it holds zero."""
+    return positive(e)
+
+
+def equals(e: Estimate, *, value: int | float, decimals: int) -> str:
+    """A recomputation gives the printed digits; its interval is what the rounding of its printed inputs allows."""
+    half = _half_unit(decimals)
+    return REPRODUCED if e.low - half <= value <= e.high + half else NOT_REPRODUCED
+
+
+def not_testable(e: Estimate | None, *, reason: str) -> str:
+    """Nothing here can decide it, for the `reason` given."""
+    return NOT_TESTABLE
+
+
+RULES: dict[str, Callable[..., str]] = {
+    rule.__name__: rule
+    for rule in (matches, between, at_least, at_most, positive, negative, orders, equals, not_testable)
+}
+
+
+def judge(claim: Claim, estimates: Mapping[str, Estimate]) -> str:
+    """The verdict on a claim, given the estimates of its chapter by quantity."""
+
+    def apply(quantity: str | None) -> str:
+        return RULES[claim.rule](estimates.get(quantity), **claim.parameters)
+
+    if claim.quantity is None:
+        return apply(None)
+    if claim.quantity not in estimates:
+        return NOT_YET
+    verdict = apply(claim.quantity)
+    if verdict == NOT_REPRODUCED and claim.quantity_released in estimates:
+        return RELEASED_BUG if apply(claim.quantity_released) == REPRODUCED else verdict
+    return verdict
+
+
+# --- Reading and writing. ---------------------------------------------------------------------------------------------
+
+
+def load(paper: str | None = None) -> list[Claim]:
+    """The claims of `pepe`, of `hua`, or (None) of both, in the order of the papers.
+
+    Raises ValueError for an unknown paper, and for a file with a duplicate id, an unknown rule, chapter or field, or a
+    parameter that is missing or of the wrong type.
+    """
+    if paper is not None:
+        checks.one_of(paper, PAPERS, "paper")
+    claims: dict[str, Claim] = {}
+    for name in PAPERS if paper is None else (paper,):
+        path = files.root() / "claims" / f"{name}.toml"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; restore it with `git checkout -- data`")
+        try:
+            rows = tomllib.loads(path.read_text(encoding="utf-8")).get("claim", [])
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path} is not valid TOML ({error}); mend that line") from error
+        for row in rows:
+            claim = _claim(row, name)
+            if claim.id in claims:
+                raise ValueError(f"claim {claim.id!r} stands twice in data/claims; give each claim an id of its own")
+            claims[claim.id] = claim
+    return list(claims.values())
+
+
+def _claim(row: Mapping[str, object], paper: str) -> Claim:
+    name = f"claim {row.get('id', '(without id)')!r} of {paper}.toml"
+    known = {f: row[f] for f in Claim.__dataclass_fields__ if f in row and f not in ("paper", "parameters")}
+    for f in {"id", "place", "says", "chapter", "rule", *known}:
+        if not isinstance(known.get(f), str) or not known[f]:
+            raise ValueError(f"{name} has {f} = {known.get(f)!r}, expected a text; see the head of the file")
+    checks.one_of(known["rule"], tuple(RULES), f"rule of {name}")
+    checks.one_of(known["chapter"], CHAPTERS, f"chapter of {name}")
+    if ("quantity" in known) == (known["rule"] == "not_testable"):
+        raise ValueError(f"{name}: not_testable takes no quantity, every other rule needs one")
+    if "cause" in known:
+        checks.one_of(known["cause"].partition("#")[0], CHAPTERS, f"chapter in the cause of {name}")
+    parameters = {key: value for key, value in row.items() if key not in known}
+    _, *asked = inspect.signature(RULES[known["rule"]]).parameters.values()
+    missing = [p.name for p in asked if p.default is p.empty and p.name not in parameters]
+    if missing:
+        raise ValueError(f"{name} lacks {', '.join(missing)}, which the rule {known['rule']} needs")
+    kinds = {p.name: p.annotation for p in asked}
+    for key, value in parameters.items():
+        if key not in kinds:
+            raise ValueError(f"{name} has {key!r}, which is no field and no parameter of the rule {known['rule']}")
+        if not isinstance(value, kinds[key]):
+            raise ValueError(f"{key} of {name} is {value!r}, expected {kinds[key]}")
+    return Claim(**known, paper=paper, parameters=parameters)
+
+
+def _path(chapter: str) -> Path:
+    checks.one_of(chapter, CHAPTERS, "chapter")
+    return files.root() / "results" / "estimates" / f"{chapter}.json"
+
+
+def record(chapter: str, estimates: Mapping[str, Estimate], provenance: Mapping[str, object]) -> Path:
+    """Write all of a chapter's estimates, in place of those recorded before; return the file.
+
+    `provenance`: where they came from (device, date, seeds, commit ...), as JSON can hold it. Raises ValueError for an
+    unknown chapter, or for a quantity that no claim of the chapter asks for.
+    """
+    path = _path(chapter)
+    asked = {q for c in load() if c.chapter == chapter for q in (c.quantity, c.quantity_released)}
+    strange = sorted(set(estimates) - asked)
+    if strange:
+        raise ValueError(
+            f"no claim of the chapter {chapter} asks for {', '.join(strange)}; see data/claims/README.md for the keys"
+        )
+    content = {"provenance": dict(provenance), "estimates": {q: asdict(e) for q, e in sorted(estimates.items())}}
+    text = json.dumps(content, indent=1, allow_nan=False)
+    with files.replacing(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def recorded(chapter: str) -> dict[str, Estimate]:
+    """The estimates that a chapter has recorded, by quantity; empty when it has not run.
+
+    Raises ValueError for an unknown chapter, and for a damaged file or an estimate without an interval.
+    """
+    path = _path(chapter)
+    if not path.is_file():
+        return {}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["estimates"]
+        return {quantity: Estimate(**row) for quantity, row in rows.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        mend = f"restore it with `git checkout -- data`, or record the chapter {chapter} again"
+        raise ValueError(f"{path} is damaged ({error}); {mend}") from error
+
+
+COLUMNS = (
+    "id", "paper", "place", "says", "setting", "published", "ours", "low", "high", "released", "decimals",
+    "verdict", "reason", "chapter", "anchor", "cause",
+)  # fmt: skip
+
+
+def ledger(paper: str | None = None, verdict: str | None = None) -> pd.DataFrame:
+    """One row per claim, joined with its estimate and its computed verdict; None keeps every paper or verdict.
+
+    Columns: the claim's id, paper, place, says, setting; `published`, the printed value or what the rule asks, as text;
+    `ours` with its interval `low`, `high`, and `released`, the value with the released bug (NaN where not recorded);
+    `decimals` to show; verdict; `reason` why a claim is not testable; chapter; `anchor` of the deciding estimate;
+    `cause`, only where the verdict falls short. Raises ValueError for an unknown paper or verdict and for damaged
+    files.
+    """
+    if verdict is not None:
+        checks.one_of(verdict, VERDICTS, "verdict")
+    claims = load(paper)
+    estimates = {chapter: recorded(chapter) for chapter in {c.chapter for c in claims}}
+    rows = [_row(c, estimates[c.chapter]) for c in claims]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame if verdict is None else frame[frame["verdict"] == verdict].reset_index(drop=True)
+
+
+def _row(claim: Claim, estimates: Mapping[str, Estimate]) -> dict[str, object]:
+    verdict = judge(claim, estimates)
+    ours, released = estimates.get(claim.quantity), estimates.get(claim.quantity_released)
+    short = verdict in (PARTLY, NOT_REPRODUCED, RELEASED_BUG)
+    return {
+        "id": claim.id,
+        "paper": claim.paper,
+        "place": claim.place,
+        "says": claim.says,
+        "setting": claim.setting or "",
+        "published": _published(claim),
+        "ours": ours.value if ours else math.nan,
+        "low": ours.low if ours else math.nan,
+        "high": ours.high if ours else math.nan,
+        "released": released.value if released else math.nan,
+        "decimals": max(claim.parameters.get("decimals", 2), _digits(ours)),
+        "verdict": verdict,
+        "reason": claim.parameters.get("reason", ""),
+        "chapter": claim.chapter,
+        "anchor": ours.anchor if ours else "",
+        "cause": claim.cause or "" if short else "",
+    }
+
+
+def _digits(e: Estimate | None) -> int:
+    """Decimals that show the width of an interval: two, or more where it is narrower than that."""
+    width = e.high - e.low if e else 0.0
+    return 2 if width < TINY else min(6, max(2, -math.floor(math.log10(width))))
+
+
+def _published(claim: Claim) -> str:
+    p = claim.parameters
+    match claim.rule:
+        case "matches" | "equals":
+            return f"{p['value']:.{p['decimals']}f}"
+        case "at_least":
+            return f"≥ {p['value']:g}"
+        case "at_most":
+            return f"≤ {p['value']:g}"
+        case "between":
+            return f"{p['low']:g} to {p['high']:g}"
+        case "positive":
+            return "> 0"
+        case "negative":
+            return "< 0"
+        case "orders":
+            return f"first of {len(p['among'])}"
+        case _:
+            return "-"
+
+
+# --- Showing it. ------------------------------------------------------------------------------------------------------
+
+
+def counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many claims of each paper have which verdict: one row per verdict, one column per paper and `all`."""
+    table = pd.crosstab(frame["verdict"], frame["paper"]).reindex(index=VERDICTS, columns=PAPERS, fill_value=0)
+    return table.assign(all=table.sum(axis=1))
+
+
+def here(row: Mapping[str, object]) -> str:
+    """Our side of a row of the ledger as text: value and interval, or the reason why there is none."""
+    if math.isnan(row["ours"]):
+        return row["reason"] or row["verdict"]
+    d = row["decimals"]
+    text = f"{row['ours']:.{d}f} [{row['low']:.{d}f}, {row['high']:.{d}f}]"
+    return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
+
+
+def as_text(frame: pd.DataFrame) -> str:
+    """The ledger for a terminal: counts, then two lines a claim."""
+    lines = [counts(frame).to_string(), ""]
+    for row in frame.to_dict("records"):
+        lines += [
+            f"{row['verdict']:<27}{row['id']}  ({row['place']})",
+            f"{'':<27}{row['says']}  paper {row['published']}, here {here(row)}",
+        ]
+    return "\n".join(lines)
+
+
+def as_json(frame: pd.DataFrame) -> str:
+    """The ledger as a JSON list, one object per claim; a number that is not there is null."""
+    return frame.to_json(orient="records", indent=1, force_ascii=False)
+
+
+# --- The dashboard. ---------------------------------------------------------------------------------------------------
+
+AUTHORS = {"pepe": "Pepe", "hua": "Hua et al."}
+MARKS = dict(zip(VERDICTS, "✓◐✗⚑∅…", strict=True))  # so that colour is never the only sign
+STYLE = """
+#ledger table { width: 100%; border-collapse: collapse; }
+#ledger caption { caption-side: top; text-align: left; font-weight: 600; }
+#ledger th, #ledger td { padding: .3rem .5rem; text-align: left; vertical-align: top; white-space: normal;
+  overflow-wrap: break-word; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+#ledger .counts th + th, #ledger .counts td { text-align: right; }
+#ledger .claims td:last-child { min-width: 5.5rem; }
+#ledger form { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: 1rem 0; }
+#ledger form[hidden] { display: none; }
+#ledger select, #ledger input { display: block; max-width: 100%; font: inherit; }
+#ledger small { display: block; opacity: .85; }
+#ledger tbody th { font-weight: 600; }
+#ledger [data-verdict] > th { border-left: .3rem solid #888; }
+#ledger [data-verdict="reproduced"] > th { border-left-color: #009e73; }
+#ledger [data-verdict="partly"] > th { border-left-color: #e69f00; }
+#ledger [data-verdict="not reproduced"] > th { border-left-color: #d55e00; }
+#ledger [data-verdict="only with the released bug"] > th { border-left-color: #cc79a7; }
+@media (max-width: 40rem) { #ledger { font-size: .8rem; } #ledger th, #ledger td { padding: .25rem .2rem; } }
+"""
+
+
+def dashboard_html(frame: pd.DataFrame) -> str:
+    """The front page's dashboard for a `ledger()`: counts by verdict and paper, then one row per claim.
+
+    Static HTML that reads without scripts; `book/_static/ledger.js` shows the filters and works them. For a page in
+    `book/` or `notebooks/`. A row links to the cell that shows its number and, where the verdict falls short, to the
+    cause.
+    """
+    table = counts(frame)
+    papers = [AUTHORS[p] for p in PAPERS]
+    count_rows = [(v, "".join(f"<td>{k}</td>" for k in row)) for v, *row in table.itertuples()]
+    options = {
+        "paper": [(p, AUTHORS[p]) for p in PAPERS],
+        "verdict": [(v, f"{MARKS[v]} {v}") for v in VERDICTS],
+    }
+    selects = "".join(
+        f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>'
+        + "".join(f'<option value="{value}">{text}</option>' for value, text in choices)
+        + "</select></label>"
+        for name, choices in options.items()
+    )
+    parts = [
+        f'<div id="ledger"><style>{STYLE}</style>',
+        '<table class="counts"><caption>Claims by verdict and paper</caption>',
+        _header(["Verdict", *papers, "Both"]),
+        "<tbody>",
+        *(f'<tr data-verdict="{v}"><th scope="row">{_mark(v)}</th>{cells}</tr>' for v, cells in count_rows),
+        "</tbody></table>",
+        f'<form hidden role="search" aria-label="Filter the claims">{selects}'
+        '<label>Search <input type="search" name="text" placeholder="LeNet, table 3, JPEG"></label></form>',
+        f'<p role="status">{len(frame)} claims</p>',
+        '<table class="claims"><caption>Every claim</caption>',
+        _header(["Verdict", "Claim", "Paper", "Here"]),
+        "<tbody>",
+        *map(_html_row, frame.to_dict("records")),
+        "</tbody></table>",
+        '<script src="../_static/ledger.js" defer></script></div>',
+    ]
+    return "\n".join(parts)
+
+
+def _header(names: Iterable[str]) -> str:
+    return "<thead><tr>" + "".join(f'<th scope="col">{name}</th>' for name in names) + "</tr></thead>"
+
+
+def _mark(verdict: str) -> str:
+    return f'<span aria-hidden="true">{MARKS[verdict]}</span> {verdict}'
+
+
+def _html_row(row: Mapping[str, object]) -> str:
+    e = {key: html.escape(str(value)) for key, value in row.items()}
+    setting = f"<small>Tested on {e['setting']}.</small>" if row["setting"] else ""
+    ours = html.escape(here(row))
+    if row["anchor"]:
+        ours = f'<a href="../notebooks/{e["chapter"]}.html#{e["anchor"]}">{ours}</a>'
+    if row["cause"]:
+        page, _, anchor = e["cause"].partition("#")
+        ours += f' <small><a href="../notebooks/{page}.html#{anchor}">Why: {anchor.replace("-", " ")}</a></small>'
+    return (
+        f'<tr id="{e["id"]}" data-paper="{e["paper"]}" data-verdict="{e["verdict"]}">'
+        f'<th scope="row">{_mark(row["verdict"])}</th>'
+        f"<td>{e['says']}<small>{AUTHORS[row['paper']]}, {e['place']}</small>{setting}</td>"
+        f"<td>{e['published']}</td><td>{ours}</td></tr>"
+    )

@@ -1,0 +1,472 @@
+"""The ledger: each rule against hand-computed verdicts, the data files against the papers' tables, what readers see."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import test_browser
+from bs4 import BeautifulSoup
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from fairlib import claims
+from fairlib.claims import NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, PARTLY, RELEASED_BUG, REPRODUCED, RULES, Estimate
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"
+browser = test_browser.browser
+CELL = "FullyConnected/MNIST/defended/eps=0.1"  # printed: 0.42 of 150 images
+RANK = {REPRODUCED: 2, PARTLY: 1, NOT_REPRODUCED: 0}
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch) -> Path:
+    """A data folder with the claims and nothing recorded."""
+    shutil.copytree(DATA / "claims", tmp_path / "claims")
+    (tmp_path / "SHA256SUMS").write_text("")
+    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
+    return tmp_path
+
+
+def at(value: float, low: float | None = None, high: float | None = None, **other) -> Estimate:
+    low, high = (value if end is None else end for end in (low, high))
+    return Estimate(value=value, low=low, high=high, anchor="cell", **other)
+
+
+def verdict(identity: str) -> str:
+    return claims.ledger().set_index("id").loc[identity, "verdict"]
+
+
+# --- The rules. ---
+
+# sd 0.02 over 10 trainings, 150 images: sqrt(0.0004 * 1.1 + 0.44 * 0.56 / 150) * 2.26216 + 0.005 = 0.1082 either way.
+TEN = at(0.44, 0.43, 0.45, sd=0.02, seeds=10)
+# sd 0.001 over 10 trainings, 10,000 images: sqrt(1.1e-6 + 0.2464 / 10000) * 2.26216 + 0.005 = 0.0165.
+SHARP = at(0.44, 0.43, 0.45, sd=0.001, seeds=10)
+# One training, [0.43, 0.46], 150 images: upwards hypot(0.02, 1.95996 * sqrt(0.2464 / 150)) + 0.005 = 0.0869,
+# downwards hypot(0.01, 0.07944) + 0.005 = 0.0851.
+ONE = at(0.44, 0.43, 0.46)
+
+
+@pytest.mark.parametrize(
+    ("rule", "estimate", "parameters", "expected"),
+    [
+        ("matches", TEN, {"value": 0.548, "n": 150, "decimals": 2}, REPRODUCED),
+        ("matches", TEN, {"value": 0.549, "n": 150, "decimals": 2}, NOT_REPRODUCED),
+        ("matches", TEN, {"value": 0.549, "n": 150, "decimals": 2, "near": 0.11}, PARTLY),
+        ("matches", SHARP, {"value": 0.456, "n": 10_000, "decimals": 2}, REPRODUCED),
+        ("matches", SHARP, {"value": 0.457, "n": 10_000, "decimals": 2}, PARTLY),
+        ("matches", SHARP, {"value": 0.54, "n": 10_000, "decimals": 2}, PARTLY),
+        ("matches", SHARP, {"value": 0.541, "n": 10_000, "decimals": 2}, NOT_REPRODUCED),
+        ("matches", ONE, {"value": 0.5268, "n": 150, "decimals": 2}, REPRODUCED),
+        ("matches", ONE, {"value": 0.5270, "n": 150, "decimals": 2}, PARTLY),
+        ("matches", ONE, {"value": 0.3550, "n": 150, "decimals": 2}, REPRODUCED),
+        ("matches", ONE, {"value": 0.3547, "n": 150, "decimals": 2}, PARTLY),
+        ("matches", at(600.0, 590.0, 615.0), {"value": 615.005, "decimals": 2, "near": 150.0}, REPRODUCED),
+        ("matches", at(600.0, 590.0, 615.0), {"value": 615.02, "decimals": 2, "near": 150.0}, PARTLY),
+        ("matches", at(600.0, 590.0, 615.0), {"value": 449.9, "decimals": 2, "near": 150.0}, NOT_REPRODUCED),
+        ("matches", at(0.0, 0.0, 0.0), {"value": 0.0, "n": 150, "decimals": 2}, REPRODUCED),
+        ("between", at(0.17, 0.15, 0.2), {"low": 0.15, "high": 0.2}, REPRODUCED),
+        ("between", at(0.17, 0.146, 0.204), {"low": 0.15, "high": 0.2, "decimals": 2}, REPRODUCED),
+        ("between", at(0.17, 0.146, 0.204), {"low": 0.15, "high": 0.2}, PARTLY),
+        ("between", at(0.14, 0.13, 0.151), {"low": 0.15, "high": 0.2}, PARTLY),
+        ("between", at(0.13, 0.12, 0.149), {"low": 0.15, "high": 0.2}, NOT_REPRODUCED),
+        ("between", at(0.23, 0.21, 0.25), {"low": 0.15, "high": 0.2}, NOT_REPRODUCED),
+        ("at_least", at(2.5, 2.0, 3.0), {"value": 2.0}, REPRODUCED),
+        ("at_least", at(2.5, 1.9, 3.0), {"value": 2.0}, PARTLY),
+        ("at_least", at(1.5, 1.0, 1.9), {"value": 2.0}, NOT_REPRODUCED),
+        ("at_most", at(0.003, 0.002, 0.004), {"value": 0.0, "decimals": 2}, REPRODUCED),
+        ("at_most", at(0.003, 0.002, 0.006), {"value": 0.0, "decimals": 2}, PARTLY),
+        ("at_most", at(0.008, 0.006, 0.009), {"value": 0.0, "decimals": 2}, NOT_REPRODUCED),
+        ("positive", at(0.2, 0.1, 0.3), {}, REPRODUCED),
+        ("positive", at(0.2, -0.1, 0.3), {}, PARTLY),
+        ("positive", at(-0.2, -0.3, -0.1), {}, NOT_REPRODUCED),
+        ("positive", at(0.0), {}, NOT_REPRODUCED),
+        ("negative", at(-0.2, -0.3, -0.1), {}, REPRODUCED),
+        ("negative", at(-0.2, -0.3, 0.1), {}, PARTLY),
+        ("negative", at(0.2, 0.1, 0.3), {}, NOT_REPRODUCED),
+        ("orders", at(0.5, 0.2, 0.8), {"first": "a", "among": ["a", "b"]}, REPRODUCED),
+        ("orders", at(0.5, -0.2, 0.8), {"first": "a", "among": ["a", "b"]}, PARTLY),
+        ("orders", at(-0.5, -0.8, -0.2), {"first": "a", "among": ["a", "b"]}, NOT_REPRODUCED),
+        ("equals", at(0.025542), {"value": 0.02554, "decimals": 5}, REPRODUCED),
+        ("equals", at(0.025546), {"value": 0.02554, "decimals": 5}, NOT_REPRODUCED),
+        ("equals", at(0.002431, 0.002398, 0.002464), {"value": 0.00242, "decimals": 5}, REPRODUCED),
+        ("equals", at(7), {"value": 7, "decimals": 0}, REPRODUCED),
+        ("equals", at(8), {"value": 7, "decimals": 0}, NOT_REPRODUCED),
+        ("not_testable", None, {"reason": "no data"}, NOT_TESTABLE),
+    ],
+)
+def test_a_rule_by_hand(rule, estimate, parameters, expected):
+    assert RULES[rule](estimate, **parameters) == expected
+
+
+ACCURACY = st.floats(0, 1)
+ESTIMATES = st.one_of(
+    st.builds(lambda a, b, c: at(sorted((a, b, c))[1], min(a, b, c), max(a, b, c)), ACCURACY, ACCURACY, ACCURACY),
+    st.builds(lambda a, sd, m: at(a, sd=sd, seeds=m), ACCURACY, st.floats(0, 0.2), st.integers(2, 20)),
+)
+
+
+@given(ESTIMATES, st.floats(0, 2), st.floats(0, 2), st.sampled_from([1, -1]), st.sampled_from([None, 150, 200]))
+def test_a_published_value_further_away_is_never_judged_better(e, near, far, side, n):
+    assume(near <= far)
+    for rule, other in (("matches", {"n": n, "decimals": 2}), ("equals", {"decimals": 2})):
+        closer, further = (RULES[rule](e, value=e.value + side * d, **other) for d in (near, far))
+        assert RANK[further] <= RANK[closer]
+
+
+@given(ESTIMATES, st.floats(-1, 2), st.floats(0, 2))
+def test_a_stricter_bound_is_never_judged_better(e, bound, more):
+    assert RANK[claims.at_least(e, value=bound + more)] <= RANK[claims.at_least(e, value=bound)]
+    assert RANK[claims.at_most(e, value=bound - more)] <= RANK[claims.at_most(e, value=bound)]
+    inside = claims.between(e, low=bound, high=bound + more)
+    assert RANK[inside] <= min(RANK[claims.at_least(e, value=bound)], RANK[claims.at_most(e, value=bound + more)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"low": 0.5}, "low <= value <= high"),
+        ({"high": None}, "finite numbers"),
+        ({"value": float("nan")}, "finite numbers"),
+        ({"high": float("inf")}, "finite numbers"),
+        ({"anchor": ""}, "anchor"),
+        ({"anchor": 'x" onclick="y'}, "anchor"),
+        ({"n": 0}, "number of images"),
+        ({"seeds": 0}, "1 or more"),
+        ({"sd": 0.1}, "2 trainings"),
+        ({"seeds": 5}, "2 trainings"),
+        ({"sd": -0.1, "seeds": 5}, "2 trainings"),
+    ],
+)
+def test_an_estimate_that_is_none_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        replace(ONE, **wrong)
+
+
+# --- The data files. ---
+
+
+def test_the_cells_are_those_of_the_tables():
+    expected = {
+        (
+            f"pepe-table{r.table}-eps{r.eps:g}-{r.method}",
+            f"{r.network}/{r.dataset}/{r.method}/eps={r.eps:g}",
+            r.accuracy,
+            r.n,
+        )
+        for r in pd.read_csv(DATA / "tables" / "pepe_tables.csv").itertuples()
+    }
+    cells = [c for c in claims.load("pepe") if c.id.startswith("pepe-table")]
+    assert {(c.id, c.quantity, c.parameters["value"], c.parameters["n"]) for c in cells} == expected
+    assert len(cells) == 72
+    assert {(c.rule, c.parameters["decimals"]) for c in cells} == {("matches", 2)}
+    assert all(f" {round(100 * c.parameters['value'])} %" in c.says for c in cells)
+
+
+# Table 1 as printed: success in per cent, L1, L2, L-infinity, LPIPS, DISTS.
+PRINTED = """
+perc_al  100   633.12  2.22 0.085 33.96 33.82
+pgd      100   592.74  1.56 0.005 7.82  8.77
+ppgd     95.75 2544.21 6.60 0.115 81.57 51.08
+lpa      99.78 2157.77 5.31 0.049 51.64 35.92
+ours_a=0 100   783.86  1.91 0.006 7.30  8.17
+ours_a=1 100   1965.10 4.45 0.014 22.24 21.47
+ours_a=5 100   3925.55 8.53 0.029 44.89 40.05
+"""
+
+
+def test_the_cells_are_those_of_the_second_papers_table():
+    expected = {}
+    for method, success, *distances in map(str.split, PRINTED.split("\n")[1:-1]):
+        expected[f"{method}/success"] = f"{float(success) / 100:.{4 if '.' in success else 2}f}"
+        expected |= {f"{method}/{c}": d for c, d in zip(("L1", "L2", "Linf", "LPIPS", "DISTS"), distances, strict=True)}
+    cells = claims.ledger("hua").query("id.str.startswith('hua-table1-')")
+    quantities = {c.id: c.quantity for c in claims.load("hua")}
+    assert {quantities[r.id]: r.published for r in cells.itertuples()} == expected
+
+
+def expand(pattern: str) -> list[str]:
+    """a{b,c} -> ab, ac."""
+    parts = [part.strip("{}").split(",") if part[:1] == "{" else [part] for part in re.split(r"({[^}]*})", pattern)]
+    return ["".join(choice) for choice in itertools.product(*parts)]
+
+
+def test_the_readme_lists_every_quantity_and_cause():
+    sections = re.split(r"^## ", (DATA / "claims" / "README.md").read_text(), flags=re.MULTILINE)[1:]
+    texts = {section.split("\n", 1)[0]: section for section in sections}
+    listed = {
+        chapter: sorted(q for row in re.findall(r"^\| `([^`]+)` \|", texts[chapter], re.MULTILINE) for q in expand(row))
+        for chapter in claims.CHAPTERS
+    }
+    every = claims.load()
+    assert listed == {
+        chapter: sorted({q for c in every if c.chapter == chapter for q in (c.quantity, c.quantity_released) if q})
+        for chapter in claims.CHAPTERS
+    }
+    assert re.findall(r"^- `([^`]+)`", texts["Anchors"], re.MULTILINE) == sorted({c.cause for c in every if c.cause})
+
+
+def test_the_ledger_is_large_and_says_things_in_its_own_words():
+    every = claims.load()
+    assert [c.id for c in every] == [c.id for p in claims.PAPERS for c in claims.load(p)]
+    assert all(c.id.startswith(f"{c.paper}-") and re.fullmatch(r"[\w.-]+", c.id) for c in every)
+    assert len({c.id for c in every}) == len(every) > 400
+    assert all(c.says.endswith(".") and len(c.says) < 200 for c in every)
+    assert len({c.says for c in every}) == len(every)
+
+
+BAD = {
+    "duplicate": ('id = "pepe-table1-eps0-defended"', 'id = "pepe-table1-eps0-loose"', "stands twice"),
+    "unknown rule": ('rule = "positive"', 'rule = "hopeful"', "expected one of: matches"),
+    "unknown chapter": ('chapter = "fgsm"', 'chapter = "fgms"', "expected one of: training"),
+    "missing parameter": ("value = 0.42\n", "", "lacks value"),
+    "unknown parameter": ("n = 150\n", "m = 150\n", "'m', which is no field"),
+    "parameter of another type": ("value = 0.42\n", 'value = "0.42"\n', "expected"),
+    "no place": ('place = "Section 3.1"\n', "", "place"),
+    "no quantity": (f'quantity = "{CELL}"\n', "", "needs one"),
+    "quantity of another type": (f'quantity = "{CELL}"\n', "quantity = 3\n", "expected a text"),
+    "cause on no page": ('cause = "ambiguities#', 'cause = "ambiguity#', "chapter in the cause"),
+    "no TOML": ("\n[[claim]]\n", "\n[[claim]\n", "not valid TOML"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD.values(), ids=list(BAD))
+def test_a_damaged_ledger_is_refused(house, old, new, said):
+    path = house / "claims" / "pepe.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        claims.load()
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"pepe\.toml is missing"):
+        claims.load("pepe")
+
+
+# --- Estimates and verdicts. ---
+
+
+def test_what_is_recorded_is_read_back(house):
+    path = claims.record("centroid_defense", {CELL: TEN}, {"device": "cpu", "seeds": 10})
+    assert path == house / "results" / "estimates" / "centroid_defense.json"
+    assert claims.recorded("centroid_defense") == {CELL: TEN}
+    assert json.loads(path.read_text())["provenance"] == {"device": "cpu", "seeds": 10}
+    claims.record("centroid_defense", {CELL: ONE}, {})
+    assert claims.recorded("centroid_defense") == {CELL: ONE}
+    assert claims.recorded("fgsm") == {}
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_changed_number_moves_the_verdict(house):
+    cell = "pepe-table1-eps0.1-defended"
+    assert verdict(cell) == NOT_YET
+    for value, expected in ((0.43, REPRODUCED), (0.33, PARTLY), (0.23, NOT_REPRODUCED), (0.53, NOT_REPRODUCED)):
+        claims.record("centroid_defense", {CELL: at(value, value - 0.01, value + 0.01)}, {})
+        assert verdict(cell) == expected
+    table = claims.ledger("pepe").set_index("id")
+    assert table.drop(cell)["verdict"].isin([NOT_YET, NOT_TESTABLE]).all()
+    # The other side of the comparison: the printed value.
+    path = house / "claims" / "pepe.toml"
+    path.write_text(path.read_text().replace("value = 0.42\n", "value = 0.53\n", 1))
+    assert verdict(cell) == REPRODUCED
+
+
+def test_the_released_bug_counts_only_where_the_text_fails(house):
+    text, bug = "FullyConnected/MNIST/sets=2/range", "FullyConnected/MNIST/sets=2/released/range"
+    small, large = at(0.02, 0.01, 0.03), at(0.4, 0.39, 0.41)
+    for estimates, expected in (
+        ({bug: small}, NOT_YET),
+        ({text: large}, NOT_REPRODUCED),
+        ({text: large, bug: large}, NOT_REPRODUCED),
+        ({text: large, bug: small}, RELEASED_BUG),
+        ({text: small, bug: large}, REPRODUCED),
+        ({text: at(0.05, 0.04, 0.06), bug: small}, PARTLY),
+    ):
+        claims.record("ablations", estimates, {})
+        row = claims.ledger().set_index("id").loc["pepe-figure4-stable-fc-2"]
+        assert row["verdict"] == expected
+        assert (row["cause"] == "ablations#why-figure-4") == (expected not in (REPRODUCED, NOT_YET))
+
+
+def test_a_claim_that_cannot_be_tested_never_asks_for_a_number(house):
+    table = claims.ledger(verdict=NOT_TESTABLE)
+    assert set(table["id"]) == {c.id for c in claims.load() if c.rule == "not_testable"}
+    assert table["reason"].str.len().min() > 20
+    assert table["ours"].isna().all()
+
+
+def test_the_filters_select(house):
+    claims.record("centroid_defense", {CELL: TEN}, {})
+    assert list(claims.ledger("pepe", REPRODUCED)["id"]) == ["pepe-table1-eps0.1-defended"]
+    assert len(claims.ledger("hua", REPRODUCED)) == 0
+    everything = claims.ledger()
+    assert claims.counts(everything).loc[REPRODUCED].to_dict() == {"pepe": 1, "hua": 0, "all": 1}
+    assert claims.counts(everything)["all"].sum() == len(everything) == len(claims.load())
+
+
+def test_bad_names_are_refused(house):
+    for call in (claims.load, claims.ledger):
+        with pytest.raises(ValueError, match="paper is 'pape', expected one of: pepe, hua"):
+            call("pape")
+    with pytest.raises(ValueError, match="verdict is 'nearly'"):
+        claims.ledger(verdict="nearly")
+    with pytest.raises(ValueError, match=re.escape("chapter is 'x/../y'")):
+        claims.record("x/../y", {}, {})
+    with pytest.raises(ValueError, match=re.escape("asks for FullyConnected/MNIST/defended/eps=0.15")):
+        claims.record("centroid_defense", {f"{CELL}5": ONE}, {})
+    with pytest.raises(ValueError, match="Out of range"):
+        claims.record("centroid_defense", {CELL: ONE}, {"seconds": float("nan")})
+    assert not (house / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t[: len(t) // 2],
+        lambda t: t.replace('"low": 0.43,', ""),
+        lambda t: t.replace('"low": 0.43,', '"low": 0.9,'),
+        lambda t: t.replace('"low": 0.43,', '"low": null,'),
+        lambda t: t.replace('"estimates"', '"estimate"'),
+        lambda t: "[]",
+    ],
+    ids=["half", "no interval", "interval elsewhere", "null", "no estimates", "a list"],
+)
+def test_damaged_estimates_are_refused(house, change):
+    path = claims.record("centroid_defense", {CELL: ONE}, {})
+    assert change(path.read_text()) != path.read_text()
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=r"centroid_defense\.json is damaged .*git checkout"):
+        claims.ledger()
+
+
+# --- What readers see. ---
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "fairlib", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_prints_text(house):
+    claims.record("centroid_defense", {CELL: at(0.23, 0.222, 0.238)}, {})
+    done = run("claims", "--paper", "pepe", "--verdict", "not-reproduced")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^not reproduced +1 +0 +1$", done.stdout, re.MULTILINE)
+    assert "pepe-table1-eps0.1-defended  (Appendix A, table 1)" in done.stdout
+    assert "paper 0.42, here 0.23 [0.22, 0.24]" in done.stdout
+    assert "pepe-table1-eps0-defended" not in done.stdout
+
+
+def test_the_command_prints_json(house):
+    claims.record("centroid_defense", {CELL: at(0.43, 0.42, 0.44)}, {})
+    done = run("claims", "--json")
+    assert done.returncode == 0
+    rows = {row["id"]: row for row in json.loads(done.stdout)}
+    assert len(rows) == len(claims.load())
+    row = rows["pepe-table1-eps0.1-defended"]
+    assert (row["verdict"], row["published"], row["low"], row["ours"], row["high"], row["released"]) == (
+        REPRODUCED, "0.42", 0.42, 0.43, 0.44, None,
+    )  # fmt: skip
+
+
+def test_the_command_says_what_is_wrong(house):
+    done = run("claims", "--verdict", "nearly")
+    assert done.returncode == 2
+    assert "not-reproduced" in done.stderr
+    path = claims.record("centroid_defense", {CELL: ONE}, {})
+    path.write_text("{")
+    done = run("claims")
+    assert done.returncode == 2
+    assert re.search(r"^python -m fairlib claims: .*centroid_defense\.json is damaged", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("estimate", "shown"),
+    [
+        (at(0.4321, 0.4222, 0.4419), "0.43 [0.42, 0.44]"),
+        (at(0.00231, 0.00187, 0.00276), "0.0023 [0.0019, 0.0028]"),
+        (at(7), "7.00 [7.00, 7.00]"),
+    ],
+)
+def test_a_number_is_shown_as_finely_as_its_interval_asks(house, estimate, shown):
+    claims.record("centroid_defense", {CELL: estimate}, {})
+    [row] = claims.ledger().query("ours.notna()").to_dict("records")
+    assert claims.here(row) == shown
+
+
+@pytest.fixture
+def dashboard(house) -> BeautifulSoup:
+    bug = {f"FullyConnected/MNIST/sets=2/{x}range": at(v) for x, v in (("", 0.4), ("released/", 0.02))}
+    claims.record("ablations", bug, {})
+    claims.record("centroid_defense", {CELL: replace(TEN, anchor="tab-1")}, {})
+    return BeautifulSoup(claims.dashboard_html(claims.ledger()), "html.parser")
+
+
+def test_the_dashboard_counts_then_lists(dashboard):
+    tally, table = dashboard.select("table")
+    frame = claims.ledger()
+    shown = {tr["data-verdict"]: [int(td.text) for td in tr("td")] for tr in tally.tbody("tr")}
+    assert shown == {v: list(row) for v, *row in claims.counts(frame).itertuples()}
+    rows = table.tbody("tr")
+    assert [tr["id"] for tr in rows] == list(frame["id"])
+    assert all(tr.th.text.endswith(tr["data-verdict"]) for tr in rows)  # said in words, not by colour only
+    assert all(th["scope"] in ("col", "row") for th in dashboard("th"))
+    assert tally.caption and table.caption
+    assert all(control.find_parent("label") for control in dashboard(["select", "input"]))
+
+
+def test_a_row_leads_to_its_cell_and_its_cause(dashboard):
+    links = {tr["id"]: [a["href"] for a in tr("a")] for tr in dashboard.select(".claims tbody tr") if tr("a")}
+    assert links == {
+        "pepe-table1-eps0.1-defended": ["../notebooks/centroid_defense.html#tab-1"],
+        "pepe-figure4-stable-fc-2": [
+            "../notebooks/ablations.html#cell",
+            "../notebooks/ablations.html#why-figure-4",
+        ],
+    }
+    assert "0.40 [0.40, 0.40]; 0.02 with the bug" in dashboard.find(id="pepe-figure4-stable-fc-2").text
+
+
+def test_the_dashboard_escapes_what_it_shows():
+    row = dict.fromkeys(claims.COLUMNS, "<b>&") | {"ours": float("nan"), "paper": "hua", "verdict": NOT_YET}
+    shown = claims.dashboard_html(pd.DataFrame([row]))
+    assert "<b>" not in shown
+    assert BeautifulSoup(shown, "html.parser").select_one(".claims td").text.startswith("<b>&")
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_the_filters_work_offline_and_on_a_phone(browser, dashboard, house, width):
+    (house / "_static").mkdir()
+    for name in ("ledger.js", "custom.css"):
+        shutil.copy(ROOT / "book" / "_static" / name, house / "_static")
+    (house / "book").mkdir()
+    page_file = house / "book" / "intro.html"
+    style = '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="../_static/custom.css">'
+    page_file.write_text(f'{style}<main class="cell_output"><div class="text_html">{dashboard}</div></main>')
+    options = {"viewport": {"width": width, "height": 740}}
+    with test_browser.opened(browser, page_file.as_uri(), **options) as (page, wanted):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.text_html'))")
+        assert page.locator(".claims td").first.evaluate("e => getComputedStyle(e).textAlign") == "left"
+        everything = len(claims.load())
+        shown = page.locator(".claims tbody tr:visible")
+        assert shown.count() == everything
+        page.select_option("[name=verdict]", RELEASED_BUG)
+        assert shown.count() == 1
+        assert page.locator("[role=status]").inner_text() == f"1 of {everything} claims"
+        page.select_option("[name=verdict]", "")
+        page.select_option("[name=paper]", "hua")
+        assert shown.count() == len(claims.load("hua"))
+        page.fill("[name=text]", "jpeg PerC-AL")
+        assert shown.evaluate_all("rows => rows.map(r => r.id)") == ["hua-jpeg-a1-perc-al"]
+        page.fill("[name=text]", "no such claim")
+        assert shown.count() == 0
+    assert wanted == []
