@@ -17,7 +17,6 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from tqdm import tqdm
 
 from fairlib import data, ensemble, runtime, training
-from fairlib.models import NETWORKS
 
 SEEDS = range(10)
 VALIDATION = 100
@@ -64,7 +63,7 @@ def main() -> None:
     images, labels = data.load("MNIST", "train")
     images, labels = images[: 32 * given.steps + VALIDATION], labels[: 32 * given.steps + VALIDATION]
     set_threads = runtime.threads
-    cases = [(n, t) for n in NETWORKS for t in given.threads]
+    cases = [(n, t) for n in training.RELEASED_EPOCHS for t in given.threads]
     rows = []
     for (network, threads), _ in tqdm([(case, r) for case in cases for r in range(given.rounds)]):
         results = []

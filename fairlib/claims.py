@@ -35,10 +35,10 @@ TINY = 1e-9  # two decimal fractions that are equal on paper differ by less than
 class Estimate:
     """One number of ours with its 95 % interval, low <= value <= high.
 
-    `anchor`: label of the cell or section of the chapter that shows it. `record`: the file of the run it came from,
-    relative to `data/`, or "" when the chapter computes it live. `n`: images behind it. `sd`: standard deviation
-    between `seeds` trainings (then `value` is their mean); None where there is one training or none. Raises ValueError
-    for anything else.
+    `anchor`: label of the cell or section of the chapter that shows it. `record`: the file or folder of the runs that
+    it came from, relative to `data/`, or "" when the chapter computes it live. `n`: images behind it. `sd`: standard
+    deviation between `seeds` trainings (then `value` is their mean); None where there is one training or none. Raises
+    ValueError for anything else.
     """
 
     value: float
@@ -339,9 +339,17 @@ def _row(claim: Claim, estimates: Mapping[str, Estimate]) -> dict[str, object]:
 
 
 def _digits(e: Estimate | None) -> int:
-    """Decimals that show the width of an interval: two, or more where it is narrower than that."""
+    """Decimals that show the width of an interval, two or more, and, up to four, on which side of zero it ends.
+
+    None where there is no width: an exact number is shown as finely as the paper prints it.
+    """
     width = e.high - e.low if e else 0.0
-    return 2 if width < TINY else min(6, max(2, -math.floor(math.log10(width))))
+    if width < TINY:
+        return 0
+    digits = min(6, max(2, -math.floor(math.log10(width))))
+    while digits < 4 and any(end and not round(end, digits) for end in (e.low, e.high)):
+        digits += 1
+    return digits
 
 
 def _published(claim: Claim) -> str:
@@ -403,33 +411,15 @@ def as_json(frame: pd.DataFrame) -> str:
 
 AUTHORS = {"pepe": "Pepe", "hua": "Hua et al."}
 MARKS = dict(zip(VERDICTS, "✓◐✗⚑∅…", strict=True))  # so that colour is never the only sign
-STYLE = """
-#ledger table { width: 100%; border-collapse: collapse; }
-#ledger caption { caption-side: top; text-align: left; font-weight: 600; }
-#ledger th, #ledger td { padding: .3rem .5rem; text-align: left; vertical-align: top; white-space: normal;
-  overflow-wrap: break-word; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-#ledger .counts th + th, #ledger .counts td { text-align: right; }
-#ledger .claims td:last-child { min-width: 5.5rem; }
-#ledger form { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: 1rem 0; }
-#ledger form[hidden] { display: none; }
-#ledger select, #ledger input { display: block; max-width: 100%; font: inherit; }
-#ledger small { display: block; opacity: .85; }
-#ledger tbody th { font-weight: 600; }
-#ledger [data-verdict] > th { border-left: .3rem solid #888; }
-#ledger [data-verdict="reproduced"] > th { border-left-color: #009e73; }
-#ledger [data-verdict="partly"] > th { border-left-color: #e69f00; }
-#ledger [data-verdict="not reproduced"] > th { border-left-color: #d55e00; }
-#ledger [data-verdict="only with the released bug"] > th { border-left-color: #cc79a7; }
-@media (max-width: 40rem) { #ledger { font-size: .8rem; } #ledger th, #ledger td { padding: .25rem .2rem; } }
-"""
+FOLDED = 25  # a chapter with more claims than that folds its list
 
 
 def dashboard_html(frame: pd.DataFrame) -> str:
     """The front page's dashboard for a `ledger()`: counts by verdict and paper, then one row per claim.
 
-    Static HTML that reads without scripts; `book/_static/ledger.js` shows the filters and works them. For a page in
-    `book/` or `notebooks/`. A row links to the cell that shows its number and, where the verdict falls short, to the
-    cause.
+    Static HTML that reads without scripts; `book/_static/ledger.js` shows the filters and works them, `custom.css`
+    beside it lays it out. For a page in `book/` or `notebooks/`. A row links to the cell that shows its number and,
+    where the verdict falls short, to the cause.
     """
     table = counts(frame)
     papers = [AUTHORS[p] for p in PAPERS]
@@ -445,7 +435,7 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         for name, choices in options.items()
     )
     parts = [
-        f'<div id="ledger"><style>{STYLE}</style>',
+        '<div id="ledger" class="ledger">',
         '<table class="counts"><caption>Claims by verdict and paper</caption>',
         _header(["Verdict", *papers, "Both"]),
         "<tbody>",
@@ -454,12 +444,49 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         f'<form hidden role="search" aria-label="Filter the claims">{selects}'
         '<label>Search <input type="search" name="text" placeholder="LeNet, table 3, JPEG"></label></form>',
         f'<p role="status">{len(frame)} claims</p>',
-        '<table class="claims"><caption>Every claim</caption>',
+        _claims_table(frame, "Every claim"),
+        '<script src="../_static/ledger.js" defer></script></div>',
+    ]
+    return "\n".join(parts)
+
+
+def chapter_html(chapter: str) -> str:
+    """The claims that a chapter settles, for its own page: one row each, as on the dashboard.
+
+    Where there are many, they are counted by their place in the paper, and the list is folded. Raises ValueError for an
+    unknown chapter.
+    """
+    checks.one_of(chapter, CHAPTERS, "chapter")
+    frame = ledger().query("chapter == @chapter")
+    listed = _claims_table(frame, "Claims of this chapter")
+    if len(frame) <= FOLDED:
+        return f'<div class="ledger">\n{listed}\n</div>'
+    found = [v for v in VERDICTS if v in set(frame["verdict"])]
+    tally = pd.crosstab(frame["place"], frame["verdict"]).loc[frame["place"].unique(), found]
+    parts = [
+        '<div class="ledger">',
+        '<table class="counts places"><caption>Claims of this chapter by their place in the paper</caption>',
+        _header(["Place", *map(_mark, found)]),
+        "<tbody>",
+        *(
+            f'<tr><th scope="row">{place}</th>{"".join(f"<td>{k}</td>" for k in row)}</tr>'
+            for place, *row in tally.itertuples()
+        ),
+        "</tbody></table>",
+        f"<details><summary>All {len(frame)} claims</summary>",
+        listed,
+        "</details></div>",
+    ]
+    return "\n".join(parts)
+
+
+def _claims_table(frame: pd.DataFrame, caption: str) -> str:
+    parts = [
+        f'<table class="claims"><caption>{caption}</caption>',
         _header(["Verdict", "Claim", "Paper", "Here"]),
         "<tbody>",
         *map(_html_row, frame.to_dict("records")),
         "</tbody></table>",
-        '<script src="../_static/ledger.js" defer></script></div>',
     ]
     return "\n".join(parts)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binom, t
+from scipy.stats import binom, norm, t
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from torch import Tensor
 
@@ -92,8 +92,8 @@ def sampling_range(accuracy: float, n: int, *, decimals: int = 2, level: float =
 def beside_published(measured: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Our accuracies beside the paper's, as text for a page: one row per eps, two columns per method.
 
-    `measured` comes from `under_attack`, `published` holds `eps`, `method`, `accuracy`, `n`. A published value is marked with
-    a dagger where it lies outside `sampling_range` of our accuracy.
+    `measured` comes from `under_attack`, `published` holds `eps`, `method`, `accuracy`, `n`. A published value is
+    marked with a dagger where it lies outside `sampling_range` of our accuracy.
     """
     both = measured.merge(published, on=["eps", "method"], suffixes=("", "_paper"), validate="one_to_one")
     if len(both) != len(published):
@@ -132,8 +132,8 @@ def gain(rows: pd.DataFrame) -> tuple[float, float]:
 def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Where the accuracy of one more training, measured on `n` images, is expected.
 
-    `accuracies` are those of m >= 2 independent trainings; the range is mean +- t * sqrt(sd^2 (1 + 1/m) + mean (1 - mean) / n),
-    cut to [0, 1]: luck of the training and luck of the sample together.
+    `accuracies` are those of m >= 2 independent trainings; the range is mean +- t * sqrt(sd^2 (1 + 1/m)
+    + mean (1 - mean) / n), cut to [0, 1]: luck of the training and luck of the sample together.
     """
     a = np.asarray(accuracies, dtype=float)
     if a.ndim != 1 or len(a) < 2 or n < 1:
@@ -141,3 +141,17 @@ def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95
     mean, variance = a.mean(), a.var(ddof=1)
     half = t.ppf((1 + level) / 2, len(a) - 1) * np.sqrt(variance * (1 + 1 / len(a)) + mean * (1 - mean) / n)
     return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def paired(gained: int, lost: int, n: int, *, level: float = 0.95) -> tuple[float, float, float]:
+    """The difference of two accuracies on the same `n` images, with its interval: `(value, low, high)`.
+
+    `gained` images are right with the first method only, `lost` ones with the second only; on the others the two agree,
+    as in McNemar's test. The interval is Bonett and Price's adjusted Wald interval for paired proportions (2012).
+    Raises ValueError for counts that do not fit.
+    """
+    if min(gained, lost) < 0 or n < 1 or gained + lost > n:
+        raise ValueError(f"gained={gained}, lost={lost}, n={n}: expected counts of some of n >= 1 images")
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = norm.ppf((1 + level) / 2) * np.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    return (gained - lost) / n, max(-1.0, up - down - half), min(1.0, up - down + half)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -9,8 +10,8 @@ from torch import Tensor, nn
 class LayeredModel(nn.Module):
     """A classifier written as the sequence of its layers' outputs, the NN_1(x), ..., NN_n(x) of the first paper.
 
-    A subclass yields `(name, activation)` pairs in `layers(x)`; the last one is the log-softmax output. A weighted layer
-    appears before its non-linearity under its name in the state dict, and after it under `<name>.relu`.
+    A subclass yields `(name, activation)` pairs in `layers(x)`; the last one is the log-softmax output. A weighted
+    layer appears before its non-linearity under its name in the state dict, and after a ReLU under `<name>.relu`.
     """
 
     shape: tuple[int, int, int] = (1, 28, 28)
@@ -23,7 +24,7 @@ class LayeredModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, 1, 28, 28) float32 in [0, 1] -> log-probabilities (N, 10)."""
-        for _, activation in self.layers(x):
+        for _, activation in self.layers(x):  # noqa: B007 - the last one is the answer
             pass
         return activation
 
@@ -57,8 +58,8 @@ class FullyConnected(LayeredModel):
 class LeNet5(LayeredModel):
     """conv(6, 5x5, padding 2) - pool - conv(16, 5x5) - pool - 120 - 84 - 10, ReLU, log-softmax (section 3.3).
 
-    The paper names one pool, "between the two convolutional layers"; the released network pools after both, which its 400
-    inputs to `fc1` require.
+    The paper names one pool, "between the two convolutional layers"; the released network pools after both, which its
+    400 inputs to `fc1` require.
     """
 
     released_taps = ("conv1", "conv2", "fc1", "fc2", "fc3", "log_softmax")
@@ -91,4 +92,45 @@ class LeNet5(LayeredModel):
         yield "log_softmax", F.log_softmax(z, dim=1)
 
 
-NETWORKS: dict[str, type[LayeredModel]] = {"FullyConnected": FullyConnected, "LeNet5": LeNet5}
+class VisionTransformer(LayeredModel):
+    """A small vision transformer: 16 patches of 7x7 pixels, 48 channels, three blocks of attention with four heads.
+
+    Dosovitskiy et al. 2021, scaled down to 28x28 images: pre-norm blocks, learned positions, no dropout; the head reads
+    the mean of the patches' tokens. The first paper leaves such a network to future work (section 5).
+
+    `patches` and `block1`, ... are maps (N, 48, 4, 4), one position per patch, `<name>.mean` their mean over positions
+    (N, 48). The released taps treat those maps as the released code treats LeNet's; the paper's compare one vector per
+    layer, the one that the head would read.
+    """
+
+    blocks = ("block1", "block2", "block3")
+    released_taps = ("patches", *blocks, "head", "log_softmax")
+    paper_taps = ("patches.mean", *(f"{name}.mean" for name in blocks), "log_softmax")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(1, 48, 7, stride=7)
+        self.position = nn.Parameter(0.02 * torch.randn(16, 48))
+        for name in self.blocks:
+            block = nn.TransformerEncoderLayer(48, 4, 96, 0.0, "gelu", batch_first=True, norm_first=True)
+            setattr(self, name, block)
+        self.norm = nn.LayerNorm(48)
+        self.head = nn.Linear(48, self.classes)
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        a = self.patches(x).flatten(2).mT + self.position  # (N, 16, 48): a token for each patch
+        for name in ("patches", *self.blocks):
+            if name != "patches":
+                a = getattr(self, name)(a)
+            yield name, a.mT.unflatten(2, (4, 4))
+            yield f"{name}.mean", a.mean(1)
+        z = self.head(self.norm(a).mean(1))
+        yield "head", z
+        yield "log_softmax", F.log_softmax(z, dim=1)
+
+
+NETWORKS: dict[str, type[LayeredModel]] = {
+    "FullyConnected": FullyConnected,
+    "LeNet5": LeNet5,
+    "VisionTransformer": VisionTransformer,
+}

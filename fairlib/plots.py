@@ -73,8 +73,8 @@ def accuracy_curves(
 ) -> tuple[Figure, str]:
     """Accuracy against eps, one panel per key: our curves with their 95 % bands, the paper's values as grey marks.
 
-    Each frame has `eps`, `method`, `accuracy`, `low`, `high`; a published one has `eps`, `method`, `accuracy`, `n`, drawn with the
-    range that sampling n images allows around it.
+    Each frame has `eps`, `method`, `accuracy`, `low`, `high`; a published one has `eps`, `method`, `accuracy`, `n`,
+    drawn with the range that sampling n images allows around it.
     """
     rows = -(-len(panels) // columns)
     figure, axes = _grid(rows, columns, 0.6 + 1.7 * rows)
@@ -153,3 +153,219 @@ def trainings(measured: pd.DataFrame, published: pd.DataFrame) -> tuple[Figure, 
         told.append(f"{names[row]}: {dots.min():.2f} to {dots.max():.2f}, paper {paper.accuracy:.2f}.")
     axis.set(yticks=range(len(names)), yticklabels=names, xlabel="clean accuracy", ylim=(len(names) - 0.5, -0.5))
     return figure, "Clean accuracies of repeated trainings beside the paper's. " + " ".join(told)
+
+
+SCALING = {  # line by line of `scaling`
+    "1,000 images": {"color": COLOURS["defended"], "marker": "s"},
+    "1 image": {"color": COLOURS["defended"], "marker": "o", "ls": "--", "markerfacecolor": "white"},
+    "counted": {"color": "black", "ls": ":"},
+    "as printed, 1 image": {"color": "#009E73", "marker": "^"},
+    "as printed, counted": {"color": "#009E73", "ls": ":"},
+}
+
+
+@styled
+def scaling(panels: Mapping[tuple[str, str], pd.DataFrame]) -> tuple[Figure, str]:
+    """Curves on log-log axes, where a power law is a line; a panel per pair of axis names (x, y).
+
+    Each frame has `line` (a key of `SCALING`), `size`, `value`, `low`, `high`.
+    """
+    figure, axes = _grid(1, len(panels), 2.7)
+    told = []
+    for axis, ((x, y), frame) in zip(axes.flat, panels.items(), strict=True):
+        for line, points in frame.groupby("line", sort=False):
+            error = [points["value"] - points["low"], points["high"] - points["value"]]
+            axis.errorbar(points["size"], points["value"], error, label=line, markersize=4, lw=1.2, **SCALING[line])
+            first, last = points.iloc[0], points.iloc[-1]
+            told.append(f"{y}, {line}: {first.value:.2g} at {first['size']:g}, {last.value:.2g} at {last['size']:g}.")
+        axis.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+        axis.set_xticks(sizes := sorted(frame["size"].unique()), [f"{size:g}" for size in sizes], minor=False)
+        axis.minorticks_off()
+    handles = {label: h for axis in axes.flat for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    return figure, "Log-log curves. " + " ".join(told)
+
+
+VERDICTS = {  # colour and hatching, so that colour is not the only sign
+    "reproduced": ("#009E73", ""),
+    "partly": ("#E69F00", "//"),
+    "not reproduced": ("#D55E00", "xx"),
+    "only with the released bug": ("#CC79A7", ".."),
+    "not testable here": ("#BBBBBB", "--"),
+    "not yet run": ("#FFFFFF", ""),
+}
+
+
+@styled
+def verdicts(counts: pd.DataFrame) -> tuple[Figure, str]:
+    """Claims by verdict as stacked bars: `counts` has a row per verdict, a column per paper."""
+    figure, axes = _grid(1, 1, 2.1)
+    axis, told = axes[0, 0], []
+    left = np.zeros(counts.shape[1])
+    for verdict, row in counts.iterrows():
+        colour, hatch = VERDICTS[verdict]
+        style = {"label": verdict, "facecolor": colour, "hatch": hatch, "edgecolor": "black", "lw": 0.5}
+        bars = axis.barh(counts.columns, row, left=left, height=0.6, **style)
+        wide = [str(n) if n >= 0.04 * counts.sum().max() else "" for n in row]
+        box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.15"}
+        axis.bar_label(bars, wide, label_type="center", bbox=box)
+        left += row.to_numpy()
+    for paper, column in counts.items():
+        told.append(f"{paper}: {', '.join(f'{n} {verdict}' for verdict, n in column.items() if n)}.")
+    axis.set(xlabel="claims", xlim=(0, 1.02 * left.max()))
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure, "Stacked bars of claims by verdict. " + " ".join(told)
+
+
+ATTACKERS = {  # lines of `attackers`
+    "fgsm": {"ls": "-"},
+    "strongest": {"ls": "--", "markerfacecolor": "white"},
+}
+
+
+@styled
+def attackers(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Accuracy against eps, one panel per key: colour and marker say the method, a solid or dashed line the attacker.
+
+    Each frame has `eps`, `attack` (a key of `ATTACKERS`), `method`, `accuracy`, `low`, `high`.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = _grid(rows, 2, 0.9 + 1.9 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for (method, attack), line in frame.groupby(["method", "attack"], sort=False):
+            style = {"color": COLOURS[method], "marker": MARKERS[method], "markersize": 4} | ATTACKERS[attack]
+            axis.plot(line["eps"], line["accuracy"], label=f"{method}, {attack}", **style)
+            axis.fill_between(line["eps"], line["low"], line["high"], color=COLOURS[method], alpha=0.15, lw=0)
+            at = line.set_index("eps")["accuracy"]
+            told.append(f"{title}, {method}, {attack}: {at[0.0]:.2f} at 0, {at[0.1]:.2f} at 0.1, {at[0.2]:.2f} at 0.2.")
+        axis.set(title=title, xlabel="eps", ylabel="accuracy", ylim=(-0.02, 1.02))
+        axis.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure, "Accuracy against eps under an attacker who knows the defence and one who does not. " + " ".join(
+        told
+    )
+
+
+@styled
+def surrogates(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """What an attacker climbs, along one line through an image: a panel per key.
+
+    Each frame has the place on the line as its index and four columns: the tally itself, and its surrogates at three
+    temperatures, the coolest first.
+    """
+    figure, axes = _grid(1, len(panels), 2.9)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        tally, *soft = frame.columns
+        axis.step(frame.index, frame[tally], color="black", lw=1.5, where="mid", label=tally)
+        for column, shade, style in zip(soft, (0.0, 0.45, 0.85), ("--", "-.", ":"), strict=True):
+            colour = matplotlib.colormaps["cividis"](shade)
+            axis.plot(frame.index, frame[column], color=colour, ls=style, lw=1.4, label=column)
+        axis.axhline(0, color="black", lw=0.5)
+        axis.set(title=title, xlabel="distance from the image")
+        told.append(
+            f"{title}: the tally goes from {frame[tally].iloc[0]:+.1f} to {frame[tally].iloc[-1]:+.1f} in steps."
+        )
+    axes[0, 0].set_ylabel("lead over the true class, votes")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure, "A staircase and smooth curves that follow it, the cooler the closer. " + " ".join(told)
+
+
+RULES = {  # markers of `recall`
+    "lowest": {"fmt": "s", "markerfacecolor": COLOURS["defended"]},
+    "random": {"fmt": "o", "markerfacecolor": "white"},
+    "highest": {"fmt": "^", "markerfacecolor": "white"},
+}
+
+
+@styled
+def recall(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Share of each class that the defence finds, one panel per key, a marker per rule for ties.
+
+    Each frame has `class` (0, 1, ...), `rule` (a key of `RULES`), `accuracy`, `low`, `high`.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = _grid(rows, 2, 0.9 + 1.9 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for shift, (rule, points) in zip((-0.2, 0, 0.2), frame.groupby("rule", sort=False), strict=False):
+            error = (points[["low", "high"]].sub(points["accuracy"], axis=0)).abs().T
+            style = {"color": COLOURS["defended"], "markersize": 4, "lw": 1} | RULES[rule]
+            axis.errorbar(points["class"] + shift, points["accuracy"], error, label=f"ties: {rule}", **style)
+            shares = ", ".join(f"{a:.2f}" for a in points["accuracy"])
+            told.append(f"{title}, ties {rule}, classes 0 to {len(points) - 1}: {shares}.")
+        axis.set(title=title, xlabel="class", ylabel="recall", ylim=(-0.02, 1.02), xticks=frame["class"].unique())
+        axis.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure, "Recall of each class under three rules for ties. " + " ".join(told)
+
+
+VARIANTS = {  # markers of `tradeoff`
+    "undefended": {"fmt": "o", "color": COLOURS["defenseless"]},
+    "as published": {"fmt": "s", "color": COLOURS["defended"]},
+    "tuned, clean": {"fmt": ">", "color": "#009E73"},
+    "tuned, eps 0.1": {"fmt": "^", "color": "#009E73"},
+    "tuned, mix": {"fmt": "D", "color": "#009E73", "markerfacecolor": "white"},
+    "mean": {"fmt": "d", "color": "#CC79A7", "markerfacecolor": "white"},
+    "medoid": {"fmt": "d", "color": "#CC79A7"},
+    "optimised": {"fmt": "P", "color": "black"},
+    "optimised, tuned": {"fmt": "X", "color": "black", "markerfacecolor": "white"},
+}
+
+
+@styled
+def tradeoff(panels: Mapping[str, pd.DataFrame], xlabel: str, ylabel: str) -> tuple[Figure, str]:
+    """One accuracy against another, one panel per key, a marker per variant with both its intervals.
+
+    Each frame has `variant` (a key of `VARIANTS`), `x`, `x_low`, `x_high`, `y`, `y_low`, `y_high`.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = _grid(rows, 2, 1.0 + 1.9 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for p in frame.itertuples():
+            error = {"xerr": [[p.x - p.x_low], [p.x_high - p.x]], "yerr": [[p.y - p.y_low], [p.y_high - p.y]]}
+            axis.errorbar(p.x, p.y, **error, label=p.variant, markersize=5, lw=1, **VARIANTS[p.variant])
+            told.append(f"{title}, {p.variant}: {p.x:.2f}, {p.y:.2f}.")
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.02), ylim=(0, 1.02))
+        axis.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure, f"{xlabel.capitalize()} and {ylabel}. " + " ".join(told)
+
+
+SERIES = [  # markers of `dots`, in turn
+    {"fmt": "o", "color": "#0072B2"},
+    {"fmt": "o", "color": "#0072B2", "markerfacecolor": "white"},
+    {"fmt": "s", "color": "#D55E00"},
+    {"fmt": "s", "color": "#D55E00", "markerfacecolor": "white"},
+]
+
+
+@styled
+def dots(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
+    """Numbers with their intervals, a row per `label`, a marker per `series` (four at most), a line at zero.
+
+    `frame` has `label`, `series`, `value`, `low`, `high`; labels and series stand in the order in which they come.
+    """
+    labels, series = list(frame["label"].unique()), list(frame["series"].unique())
+    figure, axes = _grid(1, 1, 0.8 + 0.09 * (1 + len(series)) * len(labels))
+    axis, told = axes[0, 0], []
+    for i, (name, style) in enumerate(zip(series, SERIES, strict=False)):
+        points = frame[frame["series"] == name]
+        rows = points["label"].map(labels.index).astype(float) + (i - (len(series) - 1) / 2) / (1 + len(series))
+        error = [points["value"] - points["low"], points["high"] - points["value"]]
+        axis.errorbar(points["value"], rows, xerr=error, label=name, markersize=3.5, lw=1, **style)
+    for label in labels:
+        values = ", ".join(f"{p.series} {p.value:+.2f}" for p in frame[frame["label"] == label].itertuples())
+        told.append(f"{label}: {values}.")
+    axis.axvline(0, color="black", lw=1)
+    axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure, f"{xlabel.capitalize()}, row by row. " + " ".join(told)

@@ -15,6 +15,8 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
+from fairlib import claims
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -131,6 +133,23 @@ def test_each_page_stands_on_its_own(site):
     pages = [page for page in sorted(site.rglob("*.html")) if "_static" not in page.parts]
     assert len(pages) > len(CHAPTERS)
     assert {str(page.relative_to(site)): found for page in pages if (found := faults(page, site))} == {}
+
+
+def shown(site: Path, place: str) -> bool:
+    """Whether the site has `chapter#anchor`."""
+    chapter, _, anchor = place.partition("#")
+    page = site / "notebooks" / f"{chapter}.html"
+    return page.is_file() and anchor in anchors(page)
+
+
+def test_the_ledger_leads_to_where_its_numbers_are_shown(site):
+    numbers = {f"{chapter}#{e.anchor}" for chapter in claims.CHAPTERS for e in claims.recorded(chapter).values()}
+    # A chapter that is not written yet has nothing recorded, and explains nothing yet.
+    written = tuple(f"{Path(chapter).name}#" for chapter in CHAPTERS)
+    causes = {claim.cause for claim in claims.load() if claim.cause and claim.cause.startswith(written)}
+    assert numbers and causes
+    assert sorted(place for place in numbers | causes if not shown(site, place)) == [], "labels that no page carries"
+    assert shown(site, "fgsm#fgsm") and not shown(site, "fgsm#no-such-place") and not shown(site, "no-chapter#fgsm")
 
 
 def test_the_styles_fetch_nothing(site):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -16,7 +17,7 @@ from bs4 import BeautifulSoup
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fairlib import claims
+from fairlib import claims, runner
 from fairlib.claims import NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, PARTLY, RELEASED_BUG, REPRODUCED, RULES, Estimate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -393,6 +394,8 @@ def test_the_command_says_what_is_wrong(house):
     [
         (at(0.4321, 0.4222, 0.4419), "0.43 [0.42, 0.44]"),
         (at(0.00231, 0.00187, 0.00276), "0.0023 [0.0019, 0.0028]"),
+        (at(-0.013, -0.025, -0.0011), "-0.013 [-0.025, -0.001]"),
+        (at(0.01, 0.0, 0.03), "0.01 [0.00, 0.03]"),
         (at(7), "7.00 [7.00, 7.00]"),
     ],
 )
@@ -400,6 +403,12 @@ def test_a_number_is_shown_as_finely_as_its_interval_asks(house, estimate, shown
     claims.record("centroid_defense", {CELL: estimate}, {})
     [row] = claims.ledger().query("ours.notna()").to_dict("records")
     assert claims.here(row) == shown
+
+
+def test_what_is_exact_is_shown_as_the_paper_prints_it(house):
+    claims.record("training", {"MNIST/validation_images": at(5000)}, {})
+    [row] = claims.ledger().query("ours.notna()").to_dict("records")
+    assert claims.here(row) == "5000 [5000, 5000]"
 
 
 @pytest.fixture
@@ -440,6 +449,72 @@ def test_the_dashboard_escapes_what_it_shows():
     shown = claims.dashboard_html(pd.DataFrame([row]))
     assert "<b>" not in shown
     assert BeautifulSoup(shown, "html.parser").select_one(".claims td").text.startswith("<b>&")
+
+
+def chapter_page(chapter: str) -> BeautifulSoup:
+    return BeautifulSoup(claims.chapter_html(chapter), "html.parser")
+
+
+def test_a_chapter_lists_its_claims(house):
+    claims.record("fgsm", {"gray/MNIST/largest_distance": at(0.5)}, {})
+    page = chapter_page("fgsm")
+    frame = claims.ledger().query("chapter == 'fgsm'")
+    (table,) = page("table")
+    assert [tr["id"] for tr in table.tbody("tr")] == list(frame["id"])
+    assert not page.details
+    assert page.find(id="pepe-gray-budget-mnist").th.text.endswith(REPRODUCED)
+    assert page.find(id="pepe-gray-budget-fashion").th.text.endswith(NOT_YET)
+    with pytest.raises(ValueError, match="chapter is 'fsgm'"):
+        claims.chapter_html("fsgm")
+
+
+def test_a_chapter_with_many_claims_counts_them_by_place(house):
+    claims.record("centroid_defense", {CELL: TEN, CELL.replace("0.1", "0.2"): at(0.5)}, {})
+    page = chapter_page("centroid_defense")
+    frame = claims.ledger().query("chapter == 'centroid_defense'")
+    tally = page.table
+    heads = [th.text.split(" ", 1)[-1] for th in tally.thead("th")]
+    assert heads == ["Place", REPRODUCED, NOT_REPRODUCED, NOT_YET]
+    rows = {tr.th.text: [int(td.text) for td in tr("td")] for tr in tally.tbody("tr")}
+    assert list(rows) == list(frame["place"].unique())
+    assert rows["Appendix A, table 1"] == [1, 1, 16]
+    assert sum(map(sum, rows.values())) == len(frame) == len(page.details.tbody("tr"))
+    assert f"{len(frame)} claims" in page.summary.text
+
+
+def test_the_runner_records_what_the_experiments_estimate(house, monkeypatch, capsys):
+    gray = {"value": 0.5, "low": 0.5, "high": 0.5, "anchor": "cell"}
+
+    def missing():
+        raise FileNotFoundError("no results of seeds")
+
+    unit = SimpleNamespace(units=lambda profile: [{"n": 1}], estimates=lambda: {})
+    modules = {
+        "ablations": unit,  # without its record
+        "fgsm": SimpleNamespace(estimates=lambda: {"gray/MNIST/largest_distance": dict(gray)}),
+        "seeds": SimpleNamespace(units=lambda profile: []),
+        "training": SimpleNamespace(estimates=missing),
+    }
+    monkeypatch.setattr(runner, "modules", lambda: modules)
+    runner.estimate()
+    assert verdict("pepe-gray-budget-mnist") == REPRODUCED
+    lacking, first, second = capsys.readouterr().out.splitlines()
+    assert lacking == (
+        "the ledger gets nothing from ablations yet: 1 of its records missing; run `make reproduce ONLY=ablations/`"
+    )
+    assert first.endswith("fgsm.json")
+    assert second == "the ledger gets nothing from training yet: no results of seeds"
+    path = house / "results" / "estimates" / "fgsm.json"
+    assert json.loads(path.read_text())["provenance"]["commit"]
+    before = path.stat().st_ino
+    runner.estimate()
+    assert path.stat().st_ino == before  # what is the same is not written again, with another date
+    gray["value"] = gray["low"] = 0.3
+    runner.estimate()
+    assert verdict("pepe-gray-budget-mnist") == REPRODUCED  # its interval still holds 0.5
+    gray["high"] = 0.3
+    runner.estimate()
+    assert verdict("pepe-gray-budget-mnist") == NOT_REPRODUCED
 
 
 @pytest.mark.parametrize("width", [360, 1200])

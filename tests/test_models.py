@@ -48,7 +48,7 @@ def textbook(network: str, weights: dict[str, torch.Tensor]) -> nn.Sequential:
     return sequence
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=RELEASED)
 def case(request):
     """(name, network with the weights above, its textbook twin); the global random state stays as it was."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -67,10 +67,9 @@ def test_names_and_shapes_are_the_released_ones(case):
 
 def test_sizes():
     """Counted by hand: 784*64+64 + 5*(64*64+64) + 64*10+10, and LeNet-5's 61,706."""
-    sizes = {"FullyConnected": 71_690, "LeNet5": 61_706}
-    for name, network in NETWORKS.items():
+    for name, size in (("FullyConnected", 71_690), ("LeNet5", 61_706)):
         with torch.device("meta"):
-            assert sum(p.numel() for p in network().parameters()) == sizes[name]
+            assert sum(p.numel() for p in NETWORKS[name]().parameters()) == size
 
 
 def test_every_layer_equals_the_textbooks(case, digits):
@@ -103,10 +102,66 @@ def test_taps_are_those_of_the_two_sources():
     relu = {name: [f"{tap}.relu" for tap in list(RELEASED[name])[:-1]] for name in RELEASED}
     assert list(NETWORKS["FullyConnected"].released_taps) == [*HIDDEN, "log_softmax"]
     assert list(NETWORKS["LeNet5"].released_taps) == ["conv1", "conv2", "fc1", "fc2", "fc3", "log_softmax"]
-    for name, network in NETWORKS.items():
-        assert list(network.paper_taps) == [*relu[name], "log_softmax"]
+    for name in RELEASED:
+        assert list(NETWORKS[name].paper_taps) == [*relu[name], "log_softmax"]
 
 
 def test_a_network_must_say_what_its_layers_are():
     with pytest.raises(NotImplementedError):
         LayeredModel()(torch.zeros(1, 1, 28, 28))
+
+
+def attention(weights: dict[str, torch.Tensor], block: str, a: torch.Tensor) -> torch.Tensor:
+    """One pre-norm block for tokens a (16, 48), head after head and spelt out, with a network's weights."""
+
+    def norm(name: str, v: torch.Tensor) -> torch.Tensor:
+        centred = v - v.mean(1, keepdim=True)
+        scaled = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+        return scaled * weights[f"{block}.{name}.weight"] + weights[f"{block}.{name}.bias"]
+
+    def linear(name: str, v: torch.Tensor) -> torch.Tensor:
+        return v @ weights[f"{block}.{name}.weight"].T + weights[f"{block}.{name}.bias"]
+
+    normed = norm("norm1", a)
+    projection, bias = weights[f"{block}.self_attn.in_proj_weight"], weights[f"{block}.self_attn.in_proj_bias"]
+    q, k, v = (normed @ projection[48 * i : 48 * (i + 1)].T + bias[48 * i : 48 * (i + 1)] for i in range(3))
+    mixed = []
+    for head in range(4):
+        part = slice(12 * head, 12 * (head + 1))
+        weight = (q[:, part] @ k[:, part].T / 12**0.5).exp()
+        mixed.append(weight / weight.sum(1, keepdim=True) @ v[:, part])
+    a = a + linear("self_attn.out_proj", torch.cat(mixed, 1))
+    hidden = linear("linear1", norm("norm2", a))
+    return a + linear("linear2", hidden * (1 + torch.erf(hidden / 2**0.5)) / 2)
+
+
+@pytest.mark.parametrize("gradients", [False, True])  # torch has a faster path without
+def test_the_transformer_equals_attention_spelt_out(digits, gradients):
+    from fairlib import training
+
+    network = training.shipped("VisionTransformer", "MNIST")
+    x = digits[0][:3]
+    with torch.set_grad_enabled(gradients):
+        found = {name: a.detach() for name, a in network.layers(x)}
+    weights = network.state_dict()
+    assert sum(p.numel() for p in network.parameters()) == 60_634
+    for i, image in enumerate(x[:, 0]):
+        patches = image.reshape(4, 7, 4, 7).transpose(1, 2).reshape(16, 49)
+        a = patches @ weights["patches.weight"].reshape(48, 49).T + weights["patches.bias"] + weights["position"]
+        for name in ("patches", "block1", "block2", "block3"):
+            if name != "patches":
+                a = attention(weights, name, a)
+            torch.testing.assert_close(found[name][i], a.T.reshape(48, 4, 4), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(found[f"{name}.mean"][i], a.mean(0), rtol=1e-4, atol=1e-4)
+        centred = a - a.mean(1, keepdim=True)
+        normed = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+        read = (normed * weights["norm.weight"] + weights["norm.bias"]).mean(0)
+        z = weights["head.weight"] @ read + weights["head.bias"]
+        torch.testing.assert_close(found["head"][i], z, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(found["log_softmax"][i], z - z.exp().sum().log(), rtol=1e-4, atol=1e-4)
+
+
+def test_the_transformers_taps():
+    network = NETWORKS["VisionTransformer"]
+    assert network.released_taps == ("patches", "block1", "block2", "block3", "head", "log_softmax")
+    assert network.paper_taps == ("patches.mean", "block1.mean", "block2.mean", "block3.mean", "log_softmax")

@@ -1,6 +1,7 @@
 """How a run is run: what the environment asks for is done or refused, and nothing of the caller's is changed."""
 
 import io
+import multiprocessing
 import platform
 import shutil
 import subprocess
@@ -64,7 +65,7 @@ def test_progress_passes_everything_on_and_is_silent_without_a_terminal(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_shows_in_a_terminal(monkeypatch):
+def test_progress_shows_in_a_terminal_but_not_for_each_worker(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -73,6 +74,10 @@ def test_progress_shows_in_a_terminal(monkeypatch):
     monkeypatch.setattr("sys.stderr", screen)
     list(runtime.progress(range(3), "counting"))
     assert "counting:   0%|" in screen.getvalue()
+    before = screen.getvalue()
+    monkeypatch.setattr(multiprocessing.current_process(), "name", "Worker-1")
+    assert list(runtime.progress(range(3), "counting")) == [0, 1, 2]
+    assert screen.getvalue() == before
 
 
 def test_commit_is_the_checkouts():

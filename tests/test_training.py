@@ -254,7 +254,9 @@ def test_the_checkpoint_of_another_run_is_refused(images, tmp_path, change, said
 def test_a_learning_rate_that_diverges_is_refused(images, tmp_path):
     model = training.initialised("LeNet5", seed=0)
     path = tmp_path / "lenet.safetensors"
-    with pytest.raises(ValueError, match=r"the loss is (nan|-?inf) in epoch 1: training diverged; lower lr \(1000\.0\)"):
+    with pytest.raises(
+        ValueError, match=r"the loss is (nan|-?inf) in epoch 1: training diverged; lower lr \(1000\.0\)"
+    ):
         training.fit(model, *images, lr=1e3, checkpoint=path)
     assert not path.exists()
     assert not model.training
@@ -330,7 +332,7 @@ def test_a_missing_checkpoint_says_how_to_get_one(tmp_path):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("dataset", data.DATASETS)
 def test_the_shipped_networks_classify(network, dataset):
-    """Every one of the four is its own; the released LeNet5 for FashionMNIST was the one for MNIST."""
+    """Each knows its own data set only; the released LeNet5 for FashionMNIST was the one for MNIST."""
     model = training.shipped(network, dataset)
     right = {}
     for name in data.DATASETS:

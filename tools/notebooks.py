@@ -161,7 +161,11 @@ def inputs(root: Path) -> bytes:
     """A digest of what every notebook's outputs depend on: package, data and pinned versions."""
     digest = hashlib.sha256((root / "requirements.lock").read_bytes())
     unpacked = ("-ubyte", ".lock", ".tmp")
-    data = [p for p in (root / "data").rglob("*") if p.is_file() and not p.name.endswith(unpacked)]
+    data = [
+        p
+        for p in (root / "data").rglob("*")
+        if p.is_file() and not p.name.endswith(unpacked) and "cache" not in p.parts
+    ]
     for path in sorted([*(root / "fairlib").rglob("*.py"), *data]):
         digest.update(f"{path.relative_to(root)} {files.sha256(path)}\n".encode())
     return digest.digest()

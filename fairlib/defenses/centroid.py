@@ -211,7 +211,7 @@ def _taps(model: LayeredModel, taps: str | Sequence[str], probe: Tensor) -> tupl
 
 
 def _released_sets(distance: Tensor, alpha: Tensor, strict: bool) -> Tensor:
-    """Several sets as the released code treats them, as we read its loop: (N, S, K) -> (L, N, K).
+    """Several sets as the released code treats them, as we read its loop: (L, N, S, K) -> (L, N, K).
 
     One list a layer is turned into distances and filtered once for every set. From the second set on it holds the class
     indices that survived, followed by the new set's similarities; the indices are taken for similarities, so that

@@ -1,0 +1,50 @@
+"""Projected gradient descent in the L-infinity ball (Madry et al. 2018)."""
+
+import torch
+from torch import Tensor
+
+from fairlib import checks
+from fairlib.attacks.fgsm import input_gradient
+from fairlib.models import LayeredModel
+
+
+def pgd(
+    model: LayeredModel,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    step: float,
+    steps: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """x_(t+1) = project(x_t + step * sign(grad_x J(theta, x_t, y))), J the negative log-likelihood; returns x_steps.
+
+    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels; eps, the L-infinity budget, and step in [0, 1], in pixel
+    units. The first point is x, or with a `generator` a uniformly random point of the ball. Returns a new tensor like
+    x. Raises ValueError for input of another shape, dtype or range, and for a model in training mode.
+    """
+    eps, step = checks.unit(eps, "eps"), checks.unit(step, "step")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}, expected 1 or more")
+    checks.images(x, model.shape)
+    checks.labels(y, len(x), model.classes)
+    checks.evaluating(model)
+    x = x.detach()
+    x_adv = start(x, eps, generator)
+    for _ in range(steps):
+        x_adv = project(x_adv + step * input_gradient(model, x_adv, y).sign_(), x, eps)
+    return x_adv
+
+
+def start(x: Tensor, eps: float, generator: torch.Generator | None) -> Tensor:
+    """Where an attack starts: a copy of x, or a point of the ball that the generator draws."""
+    if generator is None:
+        return x.clone()
+    noise = torch.rand(x.shape, generator=generator).to(x.device)
+    return project(x + eps * (2 * noise - 1), x, eps)
+
+
+def project(z: Tensor, x: Tensor, eps: float) -> Tensor:
+    """The image nearest to z whose pixels differ from those of x by eps at most."""
+    return z.clamp(x - eps, x + eps).clamp_(0, 1)

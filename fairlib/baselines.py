@@ -1,0 +1,69 @@
+"""Plain classifiers to stand beside the centroid defence: they are given what it is given, and do less with it.
+
+Each is a `LayeredModel`, so that whatever attacks or measures a network attacks and measures these.
+"""
+
+from collections.abc import Iterator
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from fairlib import checks
+from fairlib.defenses import CentroidDefense
+from fairlib.models import LayeredModel
+
+
+class NearestCentroid(LayeredModel):
+    """The class whose centroid makes the smallest angle with the image, pixels as they are: no network at all.
+
+    centroids: (K, C, H, W) float32 in [0, 1], one per class. Raises ValueError for anything else.
+    """
+
+    def __init__(self, centroids: Tensor) -> None:
+        super().__init__()
+        checks.images(centroids, name="centroids")
+        self.classes, self.shape = len(centroids), tuple(centroids.shape[1:])
+        self.register_buffer("directions", F.normalize(centroids.detach().flatten(1)))
+        self.eval()
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        cosine = F.normalize(x.flatten(1)) @ self.directions.T
+        yield "cosine", cosine
+        yield "log_softmax", F.log_softmax(cosine, dim=1)
+
+
+class SmallestMeanDistance(LayeredModel):
+    """The class whose centroid is nearest on average over the defence's layers and sets: no thresholds, no votes.
+
+    defense: a `CentroidDefense`, whose thresholds play no part.
+    """
+
+    def __init__(self, defense: CentroidDefense) -> None:
+        super().__init__()
+        self.defense = defense
+        self.classes, self.shape = defense.classes, defense.model.shape
+        self.eval()
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        distance = self.defense.distances(x).mean((0, 2))
+        yield "distance", distance
+        yield "log_softmax", F.log_softmax(-distance, dim=1)
+
+
+class Binarised(LayeredModel):
+    """A network that sees black where a pixel is 0.5 or less and white where it is more.
+
+    network: a `LayeredModel` in evaluation mode. The gradient passes the threshold as if it were not there
+    (straight-through; Athalye, Carlini and Wagner 2018), so that an attacker who knows of the threshold is not stopped
+    by a derivative of zero. Raises ValueError for a network in training mode.
+    """
+
+    def __init__(self, network: LayeredModel) -> None:
+        super().__init__()
+        checks.evaluating(network)
+        self.network = network
+        self.classes, self.shape = network.classes, network.shape
+        self.eval()
+
+    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        yield from self.network.layers((x > 0.5).float() + (x - x.detach()))

@@ -1,0 +1,281 @@
+"""Works off the units of `fairlib.experiments`, and reads what they found.
+
+Each unit becomes one record, `data/results/<chapter>/<unit>.json`, written whole when the unit is done. A unit that has
+its record is not run again, unless the record is stale: the chapter's module has changed since (a digest of its source
+is kept in the record). To run a unit again for another reason, delete its record.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import os
+import pkgutil
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from types import ModuleType
+
+import joblib
+import pandas as pd
+
+from fairlib import checks, claims, files, runtime
+
+EXPERIMENTS = "fairlib.experiments"
+FIELDS = {"arguments", "source", "provenance", "result"}
+SECONDS_BETWEEN_LINES = 20  # of status, where there is no terminal
+Outcome = tuple[int, dict | None, str | None]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One call of a chapter's `run`, with JSON values as arguments."""
+
+    chapter: str
+    arguments: dict
+
+    @property
+    def name(self) -> str:
+        """`chapter/key=value,...`, for people and for the record's path."""
+        values = {key: re.sub(r"[^a-zA-Z0-9.-]+", "_", str(value)).strip("_") for key, value in self.arguments.items()}
+        return f"{self.chapter}/{','.join(f'{key}={value}' for key, value in values.items())}"
+
+    @property
+    def path(self) -> Path:
+        return files.root() / "results" / f"{self.name}.json"
+
+    def record(self) -> dict | None:
+        """What the unit found, or None where it has no record yet. Raises ValueError for a damaged one."""
+        if not self.path.is_file():
+            return None
+        try:
+            record = json.loads(self.path.read_text())
+            if missing := FIELDS - record.keys():
+                raise ValueError(f"{', '.join(sorted(missing))} missing")
+            if record["arguments"] != self.arguments:
+                raise ValueError(f"it has the arguments {record['arguments']}, expected {self.arguments}")
+        except (ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{self.path} is not a whole record of its unit ({error}); restore it with `git checkout -- data`, "
+                f"or delete it and run `make reproduce ONLY={self.name}`"
+            ) from error
+        return record
+
+
+def modules() -> dict[str, ModuleType]:
+    """The modules of `fairlib.experiments`, by chapter."""
+    names = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(EXPERIMENTS).__path__))
+    return {name: importlib.import_module(f"{EXPERIMENTS}.{name}") for name in names}
+
+
+def chapters() -> list[str]:
+    """The chapters that have units."""
+    return [name for name, module in modules().items() if hasattr(module, "units")]
+
+
+def units(chapter: str, *profiles: str) -> list[Unit]:
+    """A chapter's units in these profiles, each once. Raises ValueError for an unknown chapter."""
+    checks.one_of(chapter, chapters(), "chapter")
+    found: dict[str, Unit] = {}
+    for profile in profiles:
+        for arguments in modules()[chapter].units(profile):
+            unit = Unit(chapter, json.loads(json.dumps(arguments)))
+            if found.setdefault(unit.name, unit) != unit:
+                raise ValueError(
+                    f"two units are called {unit.name}; let arguments differ in letters, digits, dots or dashes"
+                )
+    return list(found.values())
+
+
+def source(chapter: str) -> str:
+    """A digest of the chapter's module, by which a record is known to be stale."""
+    text = Path(importlib.import_module(f"{EXPERIMENTS}.{chapter}").__file__).read_text()
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def records(chapter: str) -> list[dict]:
+    """What the chapter's finished units left: `arguments`, `result` (what `run` returned), `provenance`, `source`.
+
+    Units of both profiles, stale or not. Raises ValueError for an unknown chapter or a damaged record,
+    FileNotFoundError where no unit is finished.
+    """
+    found = [record for unit in units(chapter, *runtime.PROFILES) if (record := unit.record())]
+    if not found:
+        raise FileNotFoundError(f"no results of {chapter} in {files.root()}; run `make reproduce ONLY={chapter}/`")
+    return found
+
+
+def results(chapter: str) -> pd.DataFrame:
+    """The `rows` of all `records`, each with its unit's arguments as the first columns; errors as there."""
+    rows = [record["arguments"] | row for record in records(chapter) for row in record["result"]["rows"]]
+    return pd.DataFrame(rows)
+
+
+def provenance_line(chapter: str) -> str:
+    """Where those results come from, as a sentence for the page: when, on what, how long, how much of it all."""
+    found = records(chapter)
+    facts = pd.DataFrame([record["provenance"] for record in found])
+    said = {key: " and ".join(sorted(facts[key].astype(str).unique())) for key in facts}
+    line = (
+        f"Recorded on {said['date']}: {len(found)} of {len(units(chapter, *runtime.PROFILES))} units, "
+        f"{facts['seconds'].sum() / 60:.0f} minutes of {said['device']}, threads per unit: {said['threads']}, "
+        f"torch {said['torch']}, commit {said['commit']}."
+    )
+    if stale := sum(record["source"] != source(chapter) for record in found):
+        line += f" The experiment has changed since {stale} of them."
+    return line
+
+
+def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]:
+    """Run a profile's units that have no record, or a stale one; return the errors of those that fail, by name.
+
+    only: a part of a unit's name, or a pattern of such a part with * and ?. jobs: units at a time, -1 for one per core.
+    With `FAIRLIB_SCHEDULER=tcp://host:port` the units go to that Dask cluster; its workers need this package, but no
+    common disk. A result is written here as it arrives, so that an interruption loses only what was under way.
+    Raises ValueError where nothing matches, a record is damaged, or a cluster is asked for that cannot be reached.
+    """
+    checks.one_of(profile, runtime.PROFILES, "profile")
+    known = [unit for chapter in chapters() for unit in units(chapter, profile)]
+    chosen = [unit for unit in known if fnmatch(unit.name, f"*{only}*")]
+    if not chosen:
+        names = "\n  ".join(unit.name for unit in known)
+        raise ValueError(f"no unit of the profile {profile} matches {only!r}, expected a part of one of:\n  {names}")
+    before = {unit.name: unit.record() for unit in chosen}
+    sources = {unit.chapter: source(unit.chapter) for unit in chosen}
+    stale = [u for u in chosen if before[u.name] and before[u.name]["source"] != sources[u.chapter]]
+    todo = [u for u in chosen if not before[u.name]] + stale
+    print(f"{len(chosen)} units: {len(chosen) - len(todo)} finished, {len(todo)} to run, {len(stale)} of them stale")
+    if not todo:
+        return {}
+
+    failed = {}
+    calls = [joblib.delayed(work)(i, f"{EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(todo)]
+    with _workers(jobs) as workers:
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
+        with closing(parallel(calls)) as outcomes:
+            for i, record, error in _watched(outcomes, len(todo), workers):
+                unit = todo[i]
+                if record is None:
+                    failed[unit.name] = error
+                    continue
+                record["source"] = sources[unit.chapter]
+                record["provenance"]["profile"] = profile  # a worker's environment may name another
+                with files.replacing(unit.path) as partial:
+                    partial.write_text(json.dumps(record, allow_nan=False) + "\n")
+    return failed
+
+
+def estimate() -> None:
+    """Let each chapter whose experiments have `estimates` record them for the ledger; say which have no records yet."""
+    started = time.perf_counter()
+    for name, module in modules().items():
+        if not hasattr(module, "estimates"):
+            continue
+        wanted = [units(name, profile) for profile in runtime.PROFILES] if hasattr(module, "units") else [[]]
+        try:
+            if missing := min(sum(not unit.record() for unit in profile) for profile in wanted):
+                raise FileNotFoundError(f"{missing} of its records missing; run `make reproduce ONLY={name}/`")
+            found = {quantity: claims.Estimate(**fields) for quantity, fields in module.estimates().items()}
+        except FileNotFoundError as error:
+            print(f"the ledger gets nothing from {name} yet: {error}")
+            continue
+        if found != claims.recorded(name):
+            print(f"the ledger has new estimates: {claims.record(name, found, runtime.facts(started=started))}")
+
+
+def work(i: int, module: str, arguments: dict) -> Outcome:
+    """Run unit number i in the process that calls this; return i and its record, or the error that it ended with."""
+    started = time.perf_counter()
+    try:
+        with runtime.threads(1):
+            result = importlib.import_module(module).run(**arguments)
+            record = {"arguments": arguments, "provenance": runtime.facts(started=started), "result": result}
+        json.dumps(record, allow_nan=False)  # what is no JSON fails here, by name
+    except Exception as error:
+        place = error.__traceback__
+        while place.tb_next:
+            place = place.tb_next
+        file = Path(place.tb_frame.f_code.co_filename).name
+        return i, None, f"{type(error).__name__}: {error} ({file}, line {place.tb_lineno})"
+    return i, record, None
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[int]:
+    """Let joblib use this machine's cores, or the Dask cluster that the environment names; how many there are."""
+    address = os.environ.get("FAIRLIB_SCHEDULER")
+    if not address:
+        with joblib.parallel_config("loky", n_jobs=jobs):
+            yield joblib.effective_n_jobs(jobs)
+        return
+    try:
+        from dask.distributed import Client
+
+        client = Client(address)
+    except ImportError as error:
+        raise ValueError(f"FAIRLIB_SCHEDULER is set, but dask.distributed is missing ({error}); run `make`") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no Dask scheduler answers at FAIRLIB_SCHEDULER={address} ({error}); start one with `dask scheduler` and "
+            "workers with `dask worker`, or unset it to use this machine's cores"
+        ) from error
+    with client, joblib.parallel_config("dask", n_jobs=-1, client=client):
+        yield joblib.effective_n_jobs(-1)
+
+
+def _watched(outcomes: Iterable[Outcome], total: int, workers: int) -> Iterator[Outcome]:
+    """Pass the outcomes on and keep a line about them: rewritten in a terminal, elsewhere repeated now and then."""
+    terminal = sys.stderr.isatty()
+    started = said = time.monotonic()
+    done = failed = 0
+
+    def say() -> None:
+        gone, over = time.monotonic() - started, done + failed
+        left = f"about {(total - over) * gone / over / 60:.1f} min left" if over else "time left unknown"
+        line = f"{done} of {total} done, {min(workers, total - over)} running, {failed} failed, {left}"
+        print(f"\r{line:<75}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
+
+    say()
+    for outcome in outcomes:
+        failed += outcome[1] is None
+        done += outcome[1] is not None
+        yield outcome
+        if terminal or time.monotonic() > said + SECONDS_BETWEEN_LINES or done + failed == total:
+            said = time.monotonic()
+            say()
+    if terminal:
+        print(file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line. Status 1 where units fail, 2 for bad input, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="make reproduce", description="Run the units that have no record yet.")
+    parser.add_argument("--only", default="", help="a part of a unit's name, or a pattern with * and ?")
+    parser.add_argument("--jobs", type=int, default=-1, help="units at a time on this machine (default: one per core)")
+    given = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the workers end too
+    try:
+        failed = reproduce(runtime.profile(), given.only, jobs=given.jobs)
+        for name, error in failed.items():
+            print(f"failed: {name}: {error}", file=sys.stderr)
+        estimate()
+    except (ValueError, OSError) as error:
+        print(f"reproduce: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    # Under its own name, by which the workers find `work`.
+    from fairlib import runner
+
+    sys.exit(runner.main())
