@@ -21,7 +21,8 @@ html: $(READY)  ## Build the site from the stored outputs, without running anyth
 test: $(READY)  ## Check everything: style, pairs, units, the site in a browser, each notebook's outputs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/python tools/notebooks.py check
-	$(BIN)/python -m pytest
+	$(TWO_AT_A_TIME) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_book.py --ignore tests/test_browser.py
+	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout 240 -n 2 --dist loadfile notebooks
 
 sync: $(READY)  ## Carry edits of notebooks/*.md into the .ipynb files, keeping the outputs of unchanged cells

@@ -205,5 +205,5 @@ def test_the_larger_run_counts(house):
 
 
 def test_without_records_it_says_what_to_run(house):
-    with pytest.raises(FileNotFoundError, match="no results of stress_tests .* run `make reproduce"):
+    with pytest.raises(FileNotFoundError, match=r"no results of stress_tests .* run `make reproduce"):
         stress_tests.estimates()
