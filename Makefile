@@ -9,7 +9,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
 
 .DEFAULT_GOAL := help
-.PHONY: book html test sync lock clean help
+.PHONY: book html test reproduce sync lock clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python tools/notebooks.py execute
@@ -21,8 +21,12 @@ html: $(READY)  ## Build the site from the stored outputs, without running anyth
 test: $(READY)  ## Check everything: style, pairs, units, the site in a browser, each notebook's outputs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/python tools/notebooks.py check
-	$(BIN)/python -m pytest
+	$(TWO_AT_A_TIME) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_book.py --ignore tests/test_browser.py
+	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout 240 -n 2 --dist loadfile notebooks
+
+reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper for all of it, ONLY=text for a part
+	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.runner --only='$(ONLY)'
 
 sync: $(READY)  ## Carry edits of notebooks/*.md into the .ipynb files, keeping the outputs of unchanged cells
 	$(BIN)/python tools/notebooks.py sync
@@ -36,7 +40,7 @@ clean:  ## Remove what was built (the environment stays)
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # The environment, made again when what it is made from changes.
 $(READY): requirements.lock pyproject.toml

@@ -1,6 +1,6 @@
 """Ten seeds of one network: one after the other, with torch.func, and as `fairlib.ensemble` does it, in one run.
 
-python benchmarks/seeds.py [--steps 200] [--rounds 5] [--threads 1 2]
+python benchmarks/seeds.py [--steps 100] [--rounds 5] [--threads 1 2]
 """
 
 import argparse
@@ -56,7 +56,7 @@ WAYS: dict[str, Callable] = {"one after the other": one_after_the_other, "torch.
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--steps", type=int, default=200)
+    arguments.add_argument("--steps", type=int, default=100)
     arguments.add_argument("--rounds", type=int, default=5, help="the best of so many is shown")
     arguments.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     given = arguments.parse_args()
@@ -74,7 +74,7 @@ def main() -> None:
                 seconds = time.perf_counter() - before
             rows.append((network, threads, way, 1000 * seconds / given.steps))
         apart = max((result - results[0]).abs().max().item() for result in results)
-        if apart > 1e-6 * given.steps:  # the order of sums differs, and training amplifies that
+        if apart > 1e-4:
             raise RuntimeError(f"the ways differ by {apart:.1e} in a weight of {network}: they don't do the same")
     rows = pd.DataFrame(rows, columns=["network", "threads", "way", "ms"])
     table = rows.pivot_table("ms", ["network", "threads"], "way", aggfunc="min")[list(WAYS)]

@@ -143,6 +143,22 @@ def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95
     return max(0.0, mean - half), min(1.0, mean + half)
 
 
+def over_seeds(values: Sequence[float]) -> dict[str, float]:
+    """Mean of one number per seed, its 95 % interval (Student's t), and the standard deviation between the seeds."""
+    value, sd, m = float(np.mean(values)), float(np.std(values, ddof=1)), len(values)
+    half = float(t.ppf(0.975, m - 1)) * sd / m**0.5
+    return {"value": value, "low": value - half, "high": value + half, "sd": sd, "seeds": m}
+
+
+def below_chance_at(curve: Sequence[float], chance: float = 0.1) -> float:
+    """The smallest eps, interpolated on `LEDGER_EPS`, where the accuracy falls below chance; 0.5 if it never does."""
+    below = np.flatnonzero(np.asarray(curve) < chance)
+    if not len(below) or not below[0]:
+        return LEDGER_EPS[0] if len(below) else LEDGER_EPS[-1]
+    i = below[0]
+    return float(np.interp(chance, [curve[i], curve[i - 1]], [LEDGER_EPS[i], LEDGER_EPS[i - 1]]))
+
+
 def paired(gained: int, lost: int, n: int, *, level: float = 0.95) -> tuple[float, float, float]:
     """The difference of two accuracies on the same `n` images, with its interval: `(value, low, high)`.
 

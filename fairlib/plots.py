@@ -355,16 +355,17 @@ def dots(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
     `frame` has `label`, `series`, `value`, `low`, `high`; labels and series stand in the order in which they come.
     """
     labels, series = list(frame["label"].unique()), list(frame["series"].unique())
-    figure, axes = _grid(1, 1, 0.9 + (0.1 + 0.045 * len(series)) * len(labels))
+    figure, axes = _grid(1, 1, 0.8 + 0.09 * (1 + len(series)) * len(labels))
     axis, told = axes[0, 0], []
     for i, (name, style) in enumerate(zip(series, SERIES, strict=False)):
         points = frame[frame["series"] == name]
         rows = points["label"].map(labels.index).astype(float) + (i - (len(series) - 1) / 2) / (1 + len(series))
         error = [points["value"] - points["low"], points["high"] - points["value"]]
         axis.errorbar(points["value"], rows, xerr=error, label=name, markersize=3.5, lw=1, **style)
-    for label, points in frame.groupby("label", sort=False)["value"]:
-        told.append(f"{label}: {points.min():+.2f} to {points.max():+.2f}.")
+    for label in labels:
+        values = ", ".join(f"{p.series} {p.value:+.2f}" for p in frame[frame["label"] == label].itertuples())
+        told.append(f"{label}: {values}.")
     axis.axvline(0, color="black", lw=1)
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
     figure.legend(loc="outside lower center", ncols=2)
-    return figure, f"{xlabel.capitalize()}, over {', '.join(series)}. " + " ".join(told)
+    return figure, f"{xlabel.capitalize()}, row by row. " + " ".join(told)

@@ -26,7 +26,8 @@ FORMULAS = """() => [...document.querySelectorAll('article .math')].filter(e => 
 # What sticks out of the window and cannot be scrolled to within a box of its own.
 OVERFLOW = """() => [...document.querySelectorAll('main *, .bd-footer *')].filter(e => {
   const box = e.getBoundingClientRect()
-  if (!e.checkVisibility() || !box.width || box.right <= innerWidth + 1 || e.closest('mjx-assistive-mml')) return false
+  const seen = box.width && e.checkVisibility({visibilityProperty: true}) && !e.closest('mjx-assistive-mml')
+  if (!seen || box.right <= innerWidth + 1) return false
   for (let p = e.parentElement; p && !p.matches('main'); p = p.parentElement)
     if (['auto', 'scroll'].includes(getComputedStyle(p).overflowX)) return false
   return true

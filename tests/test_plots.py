@@ -44,8 +44,8 @@ def test_dots_keeps_the_order_of_labels_and_series():
     assert lenet.lines[0].get_xdata().tolist() == [0.1, 0.4]
     assert [round(v) for v in lenet.lines[0].get_ydata()] == [0, 1]
     assert fc.lines[2][0].get_segments()[0][:, 0] == pytest.approx([-0.3, 0.1])
-    assert "over LeNet, FC." in alt
-    assert "b: -0.20 to +0.10. a: +0.40 to +0.40." in alt
+    assert "b: LeNet +0.10, FC -0.20." in alt
+    assert "a: LeNet +0.40." in alt
 
 
 def test_a_figure_without_words_is_refused():

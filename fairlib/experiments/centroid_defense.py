@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from fairlib import claims, data
+from fairlib.evaluation import below_chance_at, over_seeds
 from fairlib.experiments import fgsm, headline, training
-from fairlib.experiments.ablations import below_chance_at, over_seeds
 
 BETWEEN = [0.1, 0.15, 0.2]  # the keys' eps=0.1-0.2
 SHOWN = {"anchor": "defense-verdict"}

@@ -4,8 +4,8 @@ import pandas as pd
 from torch import nn
 
 from fairlib import data, runner, training
+from fairlib.evaluation import over_seeds
 from fairlib.experiments import headline
-from fairlib.experiments.ablations import over_seeds
 
 TRAINED_ON = "results/seeds"
 

@@ -160,7 +160,7 @@ PIXELS = st.floats(0, 1, width=32)
 @settings(max_examples=200, deadline=None)
 @given(pixels=st.lists(PIXELS, min_size=4, max_size=4), y=st.integers(0, 4), tie_aware=st.booleans())
 def test_leads_approach_the_tally_as_the_temperature_falls(pixels, y, tie_aware):
-    """|sigmoid(m / T) - [m >= 0]| <= exp(-|m| / T), so that no lead is off by more than 2 L K exp(-margin / T)."""
+    """|sigmoid(m / T) - [m >= 0]| <= exp(-|m| / T): L layers: no lead is off by more than 2 L K exp(-margin / T)."""
     x = torch.tensor(pixels).view(1, 1, 2, 2)
     found = leads(DEEP, x, torch.tensor([y]), temperatures=[0.1, 0.01, 0.001], tie_aware=tie_aware)[:, 0]
     hard = torch.tensor(hard_leads(DEEP, x, y))
