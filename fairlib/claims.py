@@ -106,19 +106,19 @@ def _half_unit(decimals: int | None) -> float:
 def matches(e: Estimate, *, value: int | float, decimals: int, n: int | None = None, near: int | float = 0.10) -> str:
     """The published `value` lies where a repetition of the measurement would fall; partly: within `near` of ours.
 
-    With m trainings of ours, that is the prediction interval mean +- t(0.975, m - 1) sqrt(sd^2 (1 + 1/m) + p (1 - p)/n)
-    for one more training, measured on the paper's `n` images. With one training it is our own interval and the paper's
-    sampling error in quadrature. Both are widened by half a unit of the last printed digit. Leave out `n` where the
-    value is no proportion of images; for a difference of two accuracies on the same images p is its size, which makes
+    That is our uncertainty and the paper's sampling error in quadrature, widened by half a unit of the last printed
+    digit. Ours: with m trainings the prediction interval of one more, mean +- t(0.975, m - 1) sd sqrt(1 + 1/m); with
+    one training its own interval. The paper's: 1.96 sqrt(p (1 - p)/n) on its `n` images. Leave out `n` where the value
+    is no proportion of images; for a difference of two accuracies on the same images p is its size, which makes
     p (1 - p)/n the least that its sampling variance can be.
     """
     p = abs(e.value)
     sampling = max(0.0, p * (1 - p)) / n if n else 0.0
     if e.sd is not None:
-        half = stats.t.ppf(0.975, e.seeds - 1) * math.sqrt(e.sd**2 * (1 + 1 / e.seeds) + sampling)
+        ours = stats.t.ppf(0.975, e.seeds - 1) * e.sd * math.sqrt(1 + 1 / e.seeds)
     else:
         ours = e.high - e.value if value > e.value else e.value - e.low
-        half = math.hypot(ours, stats.norm.ppf(0.975) * math.sqrt(sampling))
+    half = math.hypot(ours, stats.norm.ppf(0.975) * math.sqrt(sampling))
     gap = abs(value - e.value)
     if gap <= half + _half_unit(decimals):
         return REPRODUCED

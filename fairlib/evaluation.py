@@ -132,14 +132,16 @@ def gain(rows: pd.DataFrame) -> tuple[float, float]:
 def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Where the accuracy of one more training, measured on `n` images, is expected.
 
-    `accuracies` are those of m >= 2 independent trainings; the range is mean +- t * sqrt(sd^2 (1 + 1/m)
-    + mean (1 - mean) / n), cut to [0, 1]: luck of the training and luck of the sample together.
+    `accuracies` are those of m >= 2 independent trainings; the range is the mean +- the root of (t sd)^2 (1 + 1/m)
+    + z^2 mean (1 - mean) / n, cut to [0, 1]: luck of the training, whose spread is itself estimated (Student's t), and
+    luck of the sample, whose spread is known (normal z).
     """
     a = np.asarray(accuracies, dtype=float)
     if a.ndim != 1 or len(a) < 2 or n < 1:
         raise ValueError(f"accuracies has shape {a.shape} and n is {n}, expected two trainings or more and n >= 1")
     mean, variance = a.mean(), a.var(ddof=1)
-    half = t.ppf((1 + level) / 2, len(a) - 1) * np.sqrt(variance * (1 + 1 / len(a)) + mean * (1 - mean) / n)
+    student, normal = t.ppf((1 + level) / 2, len(a) - 1), norm.ppf((1 + level) / 2)
+    half = np.sqrt(student**2 * variance * (1 + 1 / len(a)) + normal**2 * mean * (1 - mean) / n)
     return max(0.0, mean - half), min(1.0, mean + half)
 
 

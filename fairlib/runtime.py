@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from IPython import get_ipython
 from tqdm import tqdm
 
 from fairlib import checks
@@ -59,9 +60,14 @@ def threads(n: int) -> Iterator[None]:
 
 
 def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
-    """A progress bar in a terminal; silent where there is none (notebooks store no bar) and in a worker process."""
+    """A progress bar in a terminal and in Jupyter, where it is gone at the end.
+
+    Silent in a pipe, in a worker process, and in a notebook whose outputs are stored or compared: under pytest, or
+    with `FAIRLIB_QUIET` set.
+    """
     working = multiprocessing.current_process().name != "MainProcess"
-    return tqdm(items, desc=what, total=total, disable=working or None, leave=False)
+    looked_at = hasattr(get_ipython(), "kernel") and not os.environ.keys() & {"FAIRLIB_QUIET", "PYTEST_VERSION"}
+    return tqdm(items, desc=what, total=total, disable=working or (False if looked_at else None), leave=False)
 
 
 def commit() -> str:

@@ -224,8 +224,8 @@ def test_prediction_range_covers_the_next_training():
 
 
 def test_prediction_range_by_hand():
-    """Mean 1/2, variance 0.02, two trainings: 1/2 +- t(1) sqrt(0.02 * 3/2 + 1/4 / n), cut to [0, 1]."""
-    half = stats.t.ppf(0.6, 1) * math.sqrt(0.03 + 0.25 / 100)
+    """Mean 1/2, variance 0.02, two trainings: 1/2 +- hypot(t(1) sqrt(0.02 * 3/2), z sqrt(1/4 / n)), cut to [0, 1]."""
+    half = math.hypot(stats.t.ppf(0.6, 1) * math.sqrt(0.03), stats.norm.ppf(0.6) * math.sqrt(0.25 / 100))
     assert evaluation.prediction_range([0.4, 0.6], 100, level=0.2) == pytest.approx((0.5 - half, 0.5 + half))
     assert evaluation.prediction_range([0.4, 0.6], 100) == (0, 1)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -78,6 +79,18 @@ def test_progress_shows_in_a_terminal_but_not_for_each_worker(monkeypatch):
     monkeypatch.setattr(multiprocessing.current_process(), "name", "Worker-1")
     assert list(runtime.progress(range(3), "counting")) == [0, 1, 2]
     assert screen.getvalue() == before
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown"), [({}, True), ({"FAIRLIB_QUIET": "1"}, False), ({"PYTEST_VERSION": "8"}, False)]
+)
+def test_progress_shows_in_jupyter_unless_its_outputs_are_kept(monkeypatch, capsys, variables, shown):
+    monkeypatch.setattr(runtime, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.delenv("PYTEST_VERSION", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert list(runtime.progress(range(3), "counting")) == [0, 1, 2]
+    assert ("counting:   0%|" in capsys.readouterr().err) is shown
 
 
 def test_commit_is_the_checkouts():

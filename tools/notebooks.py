@@ -6,6 +6,7 @@ python tools/notebooks.py sync | check | execute
 import argparse
 import copy
 import hashlib
+import os
 import re
 import sys
 import time
@@ -181,6 +182,7 @@ def run(md: Path, root: Path, row: int) -> tuple[str, float]:
             on_cell_start=lambda cell, cell_index: at.update(number=cell_index + 1),
             on_cell_complete=lambda cell, cell_index: bar.update(cell_index + 1 - bar.n),
         )  # fmt: skip
+        os.environ["FAIRLIB_QUIET"] = "1"  # for the kernel: a stored output holds no progress bar
         try:
             client.execute()
         except Exception as error:  # whatever ended it, the reader needs to know where

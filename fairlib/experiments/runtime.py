@@ -120,7 +120,7 @@ def estimates() -> dict[str, dict]:
     for sweep, table in macs().items():
         slopes = complexity.slopes(table.T)
         exact |= {f"macs/inference/{sweep}_slope": slopes["inference"], f"macs/defence/{sweep}_slope": slopes["added"]}
-    exact |= {"macs/algorithm1/depth_slope": slopes["printed"], "macs/released/depth_slope": slopes["kept"]}
+    exact["macs/algorithm1/depth_slope"] = slopes["printed"]
     found = {key: (float(value),) * 3 for key, value in exact.items()}
     found["time/overhead/width_slope"] = complexity.mean(complexity.slopes(ratios("width", batch=1_000) - 1))
     found["time/ratio/depth_slope"] = complexity.mean(complexity.slopes(ratios("depth", batch=1_000)))

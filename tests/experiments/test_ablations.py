@@ -149,11 +149,11 @@ def test_units(profile):
     ],
 )
 def test_below_chance_at(curve, where):
-    assert ablations.below_chance_at(curve) == pytest.approx(where, abs=1e-6)
+    assert evaluation.below_chance_at(curve) == pytest.approx(where, abs=1e-6)
 
 
 def test_over_seeds():
-    found = ablations.over_seeds([1.0, 2.0, 4.0])
+    found = evaluation.over_seeds([1.0, 2.0, 4.0])
     half = stats.t.ppf(0.975, 2) * math.sqrt(7 / 3) / math.sqrt(3)
     assert found == pytest.approx(
         {"value": 7 / 3, "low": 7 / 3 - half, "high": 7 / 3 + half, "sd": math.sqrt(7 / 3), "seeds": 3}

@@ -54,7 +54,7 @@ def test_estimates_follow_the_law(records):
     assert found["FullyConnected/time/ratio/batch=1"] == pytest.approx(1.21)
     assert found["LeNet5/time/ratio/batch=1000"] == pytest.approx(1.41)
     assert found["macs/inference/width_slope"] == pytest.approx(2)
-    for key in ("inference/depth", "released/depth", "defence/depth", "defence/width"):
+    for key in ("inference/depth", "defence/depth", "defence/width"):
         assert found[f"macs/{key}_slope"] == pytest.approx(1)
     assert 1.5 < found["macs/algorithm1/depth_slope"] < 2  # n (n + 1) / 2
     assert found["cosines_per_layer"] == 10
