@@ -255,7 +255,7 @@ def elsewhere(tmp_path) -> Path:
 
 def book(root: Path) -> None:
     """Copy what the package is built from, without what is unpacked beside it, to `root`."""
-    unpacked = shutil.ignore_patterns("*-ubyte", "*.lock", "__pycache__")
+    unpacked = shutil.ignore_patterns("*-ubyte", "*.lock", "cache", "__pycache__")
     for name in ("fairlib", "data"):
         shutil.copytree(ROOT / name, root / name, ignore=unpacked)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -312,8 +312,9 @@ def test_the_wheel_carries_the_data_but_nothing_unpacked(tmp_path):
     book(source)
     raw = source / "data" / "MNIST" / "raw"
     sources = {path.relative_to(source) for part in ("data", "fairlib") for path in (source / part).rglob("*.*")}
-    for planted in ("t10k-images-idx3-ubyte", ".unpacking.lock"):
-        (raw / planted).write_text("")
+    (source / "data" / "cache").mkdir()
+    for planted in (raw / "t10k-images-idx3-ubyte", raw / ".unpacking.lock", source / "data" / "cache" / "a.safetensors"):
+        planted.write_text("")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
     subprocess.run(command, env=offline(), check=True)
     [wheel] = tmp_path.glob("*.whl")
