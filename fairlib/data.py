@@ -1,14 +1,21 @@
-"""The data of the first paper: official images, the seeded split, centroids, thresholds and published tables."""
+"""Official images, the seeded split, centroids, thresholds, published tables; photographs with ImageNet's labels."""
 
 import contextlib
 import io
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from urllib.error import URLError
 
 import pandas as pd
 import torch
 from filelock import FileLock
+from PIL import Image
 from torch import Tensor
 from torchvision import datasets
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import center_crop, resize, to_tensor
 
 from fairlib import checks, files, runtime
 
@@ -98,3 +105,70 @@ def alphas(name: str) -> Tensor:
     checks.one_of(name, tuple(DATASETS), "name")
     rows = table("pepe_alphas").query("dataset == @name").sort_values("class")
     return torch.tensor(rows["alpha"].to_numpy(), dtype=torch.float32)
+
+
+def photographs(images: Path | None = None, *, size: int) -> tuple[Tensor, Tensor]:
+    """Photographs of ImageNet's 1,000 classes: x (N, 3, size, size) float32 in [0, 1], y (N,) int64 in [0, 999].
+
+    `images`, or else the variable FAIRLIB_IMAGES, is a folder with a table `images.csv`: the columns `file` (or
+    `image`), a path below the folder or below its folder `images`, and `label`, counted from 0; others are ignored.
+    Without either, the 20 ImageNet samples that the package foolbox distributes. Pixels are multiples of 1/255.
+
+    An image of size x size pixels is taken as it is; of any other, the short side is resized (bicubic) to
+    256/224 of `size`, and the middle is cut out, which is how the default classifier was evaluated. Raises
+    FileNotFoundError for a missing folder, table or image; ValueError for a table without these columns or without
+    rows, a label that is none, a path that leaves the folder, an image that is damaged or not RGB, a size below 1.
+    """
+    if size < 1:
+        raise ValueError(f"size is {size}, expected 1 or more pixels")
+    folder = images or os.environ.get("FAIRLIB_IMAGES")
+    pairs = list(_listed(Path(folder)) if folder else _samples())
+    return torch.stack([_photograph(path, size) for path, _ in pairs]), torch.tensor([label for _, label in pairs])
+
+
+def _samples() -> Iterator[tuple[Path, int]]:
+    spec = find_spec("foolbox")
+    paths = sorted(Path(spec.submodule_search_locations[0], "data").glob("imagenet_*.jpg")) if spec else []
+    if not paths:
+        raise FileNotFoundError("the package foolbox or its sample images are missing; install foolbox again, or point "
+                                "FAIRLIB_IMAGES at a folder of images with a table images.csv")  # fmt: skip
+    for path in paths:  # imagenet_<number>_<label>.jpg
+        yield path, int(path.stem.split("_")[2])
+
+
+def _listed(folder: Path) -> Iterator[tuple[Path, int]]:
+    table = folder / "images.csv"
+    if not table.is_file():
+        what = "is missing" if folder.is_dir() else "cannot be there: the folder is missing"
+        raise FileNotFoundError(f"{table} {what}, expected a table of the folder's images with the columns file, label")
+    try:
+        rows = pd.read_csv(table, dtype=str).rename(columns={"image": "file"})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{table} is not a table ({error}), expected comma-separated columns file, label") from error
+    if not {"file", "label"} <= set(rows) or not len(rows):
+        raise ValueError(f"{table} has {len(rows)} rows of {', '.join(rows)}, expected columns file, label and a row")
+    for file, label in zip(rows["file"].fillna(""), rows["label"].fillna(""), strict=True):
+        if not (label.isascii() and label.isdigit() and int(label) < 1000):
+            raise ValueError(
+                f"the label of {file} in {table} is {label!r}, expected 0 to 999; a table that counts from 1 (NIPS "
+                "2017's TrueLabel) needs 1 subtracted"
+            )
+        path = next((p for p in (folder / file, folder / "images" / file) if p.is_file()), folder / file)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{file!r} in {table} leads out of the folder, expected a path below it")
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing, but {table} lists it; put it there or take the row out")
+        yield path, int(label)
+
+
+def _photograph(path: Path, size: int) -> Tensor:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is no image, or a damaged one ({error}); replace it or take its row out") from error
+    if image.mode != "RGB":
+        raise ValueError(f"{path} has mode {image.mode}, expected RGB; convert it with Pillow's .convert('RGB')")
+    if image.size != (size, size):
+        image = center_crop(resize(image, round(size * 256 / 224), InterpolationMode.BICUBIC), size)
+    return to_tensor(image)

@@ -22,8 +22,18 @@ COLOURS = {
     "defenseless": "#0072B2",
     "defended": "#D55E00",
     "loose": "#E69F00",
+    "perc_al": "#E69F00",
+    "pgd": "#0072B2",
+    "ppgd": "#CC79A7",
+    "lpa": "#009E73",
+    **dict.fromkeys(("ours_a=0", "ours_a=1", "ours_a=5"), "#D55E00"),
+    "none": "black",
 }
-MARKERS = {"defenseless": "o", "defended": "s", "loose": "^"}
+MARKERS = {
+    **{"defenseless": "o", "defended": "s", "loose": "^"},
+    **{"perc_al": "v", "pgd": "o", "ppgd": "^", "lpa": "D", "ours_a=0": "s", "ours_a=1": "P", "ours_a=5": "*"},
+    "none": "x",
+}
 WIDTH = 4.8  # inches: on a phone's 360 pixels the letters are still 8 pixels high
 STYLE = {
     **sns.axes_style("ticks", {"axes.grid": True, "grid.color": "#dddddd"}),
@@ -49,9 +59,12 @@ def _grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
 
 
 @styled
-def images(rows: Mapping[str, Tensor], names: Sequence[str], alt: str) -> tuple[Figure, str]:
-    """Rows of grey images: each key of `rows` labels (n, 1, H, W) pixels in [0, 1]; `names` heads the n columns."""
-    figure, axes = _grid(len(rows), len(names), 0.5 + 0.5 * len(rows))
+def images(rows: Mapping[str, Tensor], names: Sequence[str], alt: str, *, side: float = 0.5) -> tuple[Figure, str]:
+    """Rows of grey images: each key of `rows` labels (n, 1, H, W) pixels in [0, 1]; `names` heads the n columns.
+
+    side: inches that an image is high.
+    """
+    figure, axes = _grid(len(rows), len(names), 0.5 + side * len(rows))
     for axis_row, (label, pixels) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(axis_row, pixels, strict=True):
             axis.imshow(image[0], cmap="gray", vmin=0, vmax=1)
@@ -369,3 +382,189 @@ def dots(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
     figure.legend(loc="outside lower center", ncols=2)
     return figure, f"{xlabel.capitalize()}, row by row. " + " ".join(told)
+
+
+STEPS = {  # lines of `steps`
+    "pgd": {"label": "PGD", "color": "#009E73", "marker": "s", "ls": "--"},
+    "ssim": {"label": "SSIM", "color": "#CC79A7", "marker": "o", "ls": "-"},
+    "ssim, inside": {
+        "label": "SSIM, windows inside", "color": "#CC79A7", "marker": "o", "ls": ":", "markerfacecolor": "white",
+    },
+}  # fmt: skip
+
+
+@styled
+def steps(panels: Mapping[str, pd.DataFrame], ring: float) -> tuple[Figure, str]:
+    """Success against mean SSIM, one panel per key, a line per attack along growing L2; `ring` is the L2 in rings.
+
+    Each frame has `attack` (a key of `STEPS`), `L2`, `accuracy` (the share of images turned), `low`, `high`, `SSIM`,
+    `SSIM_low`, `SSIM_high`.
+    """
+    figure, axes = _grid(1, len(panels), 3.0)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for attack, line in frame.groupby("attack", sort=False):
+            error = [abs(line[f"{end}"] - line["accuracy"]) for end in ("low", "high")]
+            wide = [abs(line[f"SSIM_{end}"] - line["SSIM"]) for end in ("low", "high")]
+            axis.errorbar(line["SSIM"], line["accuracy"], error, wide, markersize=3.5, lw=1.2, **STEPS[attack])
+            at = line[line["L2"] == ring].iloc[0]
+            axis.plot(
+                at["SSIM"], at["accuracy"], "o", markersize=9, markerfacecolor="none", color=STEPS[attack]["color"]
+            )
+            label = STEPS[attack]["label"]
+            told.append(f"{title}, {label}: at L2 {ring:g} {at['accuracy']:.2f} turned, SSIM {at['SSIM']:.2f}.")
+        axis.set(title=title, xlabel="SSIM to the original", ylabel="share turned", ylim=(-0.02, 1.02))
+        axis.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure, "Share of digits turned against SSIM, along growing L2. " + " ".join(told)
+
+
+@styled
+def defences(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Success of attacks against a defence's setting, one panel per key, the strongest setting on the right.
+
+    Each frame has `method`, `setting`, `value`, `low`, `high`, its settings in the order in which they are drawn.
+    """
+    figure, axes = _grid(len(panels), 1, 0.7 + 2.1 * len(panels))
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        settings, methods = list(frame["setting"].unique()), list(frame["method"].unique())
+        for i, method in enumerate(methods):
+            line = frame[frame["method"] == method]
+            place = line["setting"].map(settings.index) + 0.7 * ((i + 0.5) / len(methods) - 0.5)
+            error = [line["value"] - line["low"], line["high"] - line["value"]]
+            style = {"color": COLOURS[method], "marker": MARKERS[method], "ls": ":" if method == "none" else "-"}
+            axis.errorbar(place, line["value"], error, label=method, markersize=4, lw=0.8, elinewidth=0.5, **style)
+            first, last = line.iloc[0], line.iloc[-1]
+            told.append(f"{title} {first.setting} to {last.setting}, {method}: {first.value:.2f} to {last.value:.2f}.")
+        axis.set(xlabel=title, ylabel="success", ylim=(-0.02, 1.02), xticks=range(len(settings)), xticklabels=settings)
+        axis.grid(axis="x", visible=False)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure, "Success of attacks behind a defence, weakest setting first. " + " ".join(told)
+
+
+ROUNDINGS = {  # markers of `roundings`
+    "floor": {"marker": "v", "color": "#D55E00"},
+    "round": {"marker": "o", "color": "#0072B2"},
+    "straight_through": {"marker": "s", "color": "#009E73"},
+}
+
+
+@styled
+def roundings(measured: pd.DataFrame, published: pd.DataFrame, walk: pd.DataFrame) -> tuple[Figure, str]:
+    """L2 and Linf against L1, an open mark per image and rounding, the paper's rows in grey, and the walk as a line.
+
+    `measured` has `quantise` (a key of `ROUNDINGS`), `published` an index of methods; all have L1, L2, Linf, the walk
+    in the order of L1. Attacks that move nothing are left out: the axes are logarithmic.
+    """
+    figure, axes = _grid(1, 2, 2.9)
+    measured = measured[measured["L1"] > 0]
+    for axis, norm in zip(axes.flat, ("L2", "Linf"), strict=True):
+        for quantise, points in measured.groupby("quantise", sort=False):
+            style = {"s": 10, "facecolors": "none", "marker": ROUNDINGS[quantise]["marker"], "lw": 0.7}
+            axis.scatter(
+                points["L1"], points[norm], edgecolors=ROUNDINGS[quantise]["color"],
+                label=quantise.replace("_", " "), **style,
+            )  # fmt: skip
+        axis.plot(walk["L1"], walk[norm], color="black", lw=1, label="floor, derived")
+        axis.plot(published["L1"], published[norm], "D", color=PAPER, markersize=5, label="paper")
+        axis.set(xscale="log", yscale="log", xlabel="L1", ylabel=norm)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    told = [f"{q}: median L1 {g['L1'].median():.3g}, L2 {g['L2'].median():.2g}, Linf {g['Linf'].median():.2g}"
+            for q, g in measured.groupby("quantise", sort=False)]  # fmt: skip
+    told += [f"paper, {m}: {r.L1:.0f}, {r.L2:.2f}, {r.Linf:.3f}" for m, r in published.iterrows()]
+    return figure, f"L2 and Linf against L1 of attacked images, rounding by rounding. {'; '.join(told)}."
+
+
+@styled
+def photographs(panels: Mapping[str, Tensor], alt: str, *, columns: int = 4) -> tuple[Figure, str]:
+    """Colour images, one per key: pixels (3, H, W) in [0, 1]; enlarged, a pixel stays a square."""
+    rows = -(-len(panels) // columns)
+    figure, axes = _grid(rows, columns, rows * (WIDTH / columns + 0.15))
+    for axis, (title, image) in zip(axes.flat, panels.items(), strict=False):
+        axis.imshow(image.permute(1, 2, 0), interpolation="nearest")
+        axis.set(title=title, xticks=[], yticks=[])
+        axis.grid(False)
+    for axis in axes.flat[len(panels) :]:
+        axis.remove()
+    return figure, alt
+
+
+@styled
+def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Our means with their intervals and the paper's values, a row per method, a panel per key; logarithmic.
+
+    Each frame has an index of methods and `value`, `low`, `high`, `paper`.
+    """
+    figure, axes = _grid(-(-len(panels) // 2), 2, 0.4 + 1.6 * -(-len(panels) // 2))
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=False):
+        for row, r in enumerate(frame.itertuples()):
+            axis.plot(r.paper, row - 0.2, "D", color=PAPER, markerfacecolor="white", markersize=4)
+            error = [[r.value - r.low], [r.high - r.value]]
+            axis.errorbar(
+                r.value, row + 0.15, xerr=error, color=COLOURS[r.Index], marker=MARKERS[r.Index], markersize=4
+            )
+            told.append(f"{title}, {r.Index}: {r.value:.3g}, paper {r.paper:.3g}.")
+        axis.set(xscale="log", title=title, yticks=range(len(frame)), yticklabels=frame.index)
+        axis.set_ylim(len(frame) - 0.5, -0.5)
+        axis.label_outer()
+        axis.tick_params(labelbottom=True)
+    for axis in axes.flat[len(panels) :]:
+        axis.remove()
+    return figure, "Our means in colour beside the paper's values as grey diamonds. " + " ".join(told)
+
+
+@styled
+def duality(place: np.ndarray, loss: np.ndarray, plan: np.ndarray, curve: pd.Series) -> tuple[Figure, str]:
+    """Left, where a plan (n, m) moves the data on a line of m places and their losses; right, the dual against lambda.
+
+    `curve` holds the dual's values by lambda.
+    """
+    figure, axes = _grid(1, 2, 2.6)
+    left, right = axes.flat
+    left.plot(place, loss, "o-", color="black", markersize=3, lw=0.8)
+    left.set(xlabel="place", ylabel="loss")
+    low = loss.min()
+    left.bar(place, plan.sum(0), width=0.04, bottom=low - 0.6, color=COLOURS["ours_a=0"], label="worst case, mass")
+    left.legend(loc="upper left")
+    right.plot(curve.index, curve, color=COLOURS["ours_a=0"], label="dual (3)")
+    right.plot(curve.idxmin(), curve.min(), "o", color="black", markersize=4)
+    right.axhline(plan.sum(0) @ loss, color="black", ls="--", lw=1, label="primal (2)")
+    right.set(xlabel="lambda", ylabel="expected loss")
+    right.legend(loc="upper right")
+    alt = (
+        f"Left: losses on a line and the worst case, with mass on {int((plan.sum(0) > 1e-9).sum())} places. "
+        f"Right: the dual against lambda touches the primal value {plan.sum(0) @ loss:.3f} at {curve.idxmin():.1f}."
+    )
+    return figure, alt
+
+
+@styled
+def swept(panels: Mapping[str, pd.DataFrame], xlabel: str) -> tuple[Figure, str]:
+    """Positive numbers against a weight from 0 over decades, one panel per key, a line per method with its intervals.
+
+    Each frame has `method`, `x`, `value`, `low`, `high`. Zero stands left of the smallest weight.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = _grid(rows, 2, 0.6 + 1.7 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=False):
+        for method, line in frame.groupby("method", sort=False):
+            error = [line["value"] - line["low"], line["high"] - line["value"]]
+            style = {"color": COLOURS[method], "marker": MARKERS[method], "markersize": 5, "lw": 1}
+            axis.errorbar(line["x"], line["value"], error, label=method, **style)
+            values = ", ".join(f"{v:.3g} at {x:g}" for x, v in zip(line["x"], line["value"], strict=True))
+            told.append(f"{title}, {method}: {values}.")
+        axis.set_xscale("symlog", linthresh=frame.loc[frame["x"] > 0, "x"].min(), linscale=0.5)
+        axis.set(title=title, xlabel=xlabel, yscale="log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(matplotlib.ticker.LogFormatter(minor_thresholds=(2, 0.5)))
+    for axis in axes.flat[len(panels) :]:
+        axis.remove()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure, f"Against {xlabel}. " + " ".join(told)

@@ -1,4 +1,4 @@
-"""The official images, read a second way; the published facts about them; every way in which a file can be wrong."""
+"""Official images, read a second way; published facts; photographs; the ways in which a file can be wrong."""
 
 import gzip
 import hashlib
@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fairlib import data, files
 
@@ -306,3 +309,144 @@ def test_two_processes_may_unpack_at_once(own_data):
         _, errors = first.communicate("\n" * len(RAW), timeout=60)
         assert (first.returncode, errors) == (0, "")
         assert len(second.result(60)[0]) == 10_000
+
+
+@pytest.fixture(autouse=True)
+def no_images_of_the_users(monkeypatch):
+    monkeypatch.delenv("FAIRLIB_IMAGES", raising=False)
+
+
+def test_the_default_photographs_are_those_that_foolbox_gives_out():
+    import foolbox
+
+    _, labels = foolbox.utils._samples("imagenet", 0, 20, (224, 224), "channels_first", (0, 1))
+    x, y = data.photographs(size=224)
+    assert (x.shape, x.dtype, y.dtype) == ((20, 3, 224, 224), torch.float32, torch.int64)
+    assert y.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(("size", "short"), [(224, 256), (112, 128), (299, 342)])
+def test_photographs_are_resized_by_256_over_224_and_cut_to_the_middle(size, short):
+    x, _ = data.photographs(size=size)
+    folder = Path(find_spec("foolbox").submodule_search_locations[0], "data")
+    for i, file in ((0, "imagenet_00_243.jpg"), (10, "imagenet_10_541.jpg")):
+        image = Image.open(folder / file)
+        width, height = image.size
+        scale = short / min(width, height)
+        image = image.resize((int(width * scale), int(height * scale)), Image.Resampling.BICUBIC)
+        left, top = (round((side - size) / 2) for side in image.size)
+        expected = np.array(image.crop((left, top, left + size, top + size))).transpose(2, 0, 1)
+        np.testing.assert_array_equal((255 * x[i]).round().numpy(), expected)
+    assert torch.equal(x, (255 * x).round() / 255)
+
+
+@pytest.fixture
+def album(tmp_path):
+    """A folder with two images of 8 x 8 pixels and their table, in two of the layouts that are read."""
+    rng = np.random.default_rng(4)
+    pixels = rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    (tmp_path / "images").mkdir()
+    Image.fromarray(pixels[0]).save(tmp_path / "one.png")
+    Image.fromarray(pixels[1]).save(tmp_path / "images" / "two.png")
+    (tmp_path / "images.csv").write_text("file,label\ntwo.png,999\none.png,0\n")
+    return tmp_path, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def test_photographs_of_a_folder(album, monkeypatch):
+    folder, pixels = album
+    x, y = data.photographs(folder, size=8)
+    assert torch.equal(x, pixels[[1, 0]]), "an image of the right size is taken as it is"
+    assert y.tolist() == [999, 0]
+    (folder / "images.csv").write_text('image,label,author\none.png,7,"Müller, A."\n')
+    monkeypatch.setenv("FAIRLIB_IMAGES", str(folder))
+    x, y = data.photographs(size=8)
+    assert torch.equal(x, pixels[:1])
+    assert y.tolist() == [7]
+    assert data.photographs(folder, size=4)[0].shape == (1, 3, 4, 4)
+
+
+def test_mixed_sizes_come_out_equal(album):
+    folder, _ = album
+    Image.new("RGB", (30, 20), (255, 0, 51)).save(folder / "one.png")
+    x, _ = data.photographs(folder, size=6)
+    assert x.shape == (2, 3, 6, 6)
+    assert x[1, :, 3, 3].tolist() == pytest.approx([1, 0, 0.2])
+
+
+def test_the_argument_goes_before_the_variable(album, monkeypatch, tmp_path):
+    monkeypatch.setenv("FAIRLIB_IMAGES", str(tmp_path / "elsewhere"))
+    assert len(data.photographs(album[0], size=8)[0]) == 2
+    with pytest.raises(FileNotFoundError, match=r"elsewhere/images\.csv cannot be there: the folder is missing"):
+        data.photographs(size=8)
+
+
+def test_a_folder_without_a_table_is_refused(album):
+    (album[0] / "images.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"images\.csv is missing, expected a table .* the columns file, label"):
+        data.photographs(album[0], size=8)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "mend"),
+    [
+        (
+            "file,label\none.png,1000\n",
+            ValueError,
+            r"the label of one\.png in .* is '1000', expected 0 to 999; .*NIPS",
+        ),
+        ("file,label\none.png,-1\n", ValueError, r"is '-1', expected 0 to 999"),
+        ("file,label\none.png,cat\n", ValueError, r"is 'cat', expected 0 to 999"),
+        ("file,label\none.png,1.0\n", ValueError, r"is '1\.0', expected 0 to 999"),
+        ("file,label\none.png,\n", ValueError, r"the label of one\.png in .* is '', expected 0 to 999"),
+        ("file,label\n", ValueError, r"has 0 rows of file, label, expected columns file, label and a row"),
+        ("ImageId,TrueLabel\none,1\n", ValueError, r"1 rows of ImageId, TrueLabel, expected columns file, label"),
+        ("", ValueError, r"images\.csv is not a table \(No columns"),
+        ('file,label\n"one.png,1\n', ValueError, r"images\.csv is not a table \("),
+        ("file,label\n../outside.png,1\n", ValueError, r"'\.\./outside\.png' in .* leads out of the folder"),
+        ("file,label\nimages/link.png,1\n", ValueError, r"'images/link\.png' in .* leads out of the folder"),
+        ("file,label\nthree.png,1\n", FileNotFoundError, r"three\.png is missing, but .*images\.csv lists it"),
+        ("file,label\n,1\n", FileNotFoundError, "is missing, but"),
+        ("file,label\nimages,1\n", FileNotFoundError, "images is missing, but"),
+    ],
+)
+def test_a_wrong_table_is_answered_with_what_to_do(album, table, error, mend):
+    folder = album[0] / "images"
+    Image.new("RGB", (8, 8)).save(album[0] / "outside.png")
+    (folder / "images").mkdir()
+    (folder / "images" / "link.png").symlink_to(album[0] / "outside.png")
+    Image.new("RGB", (8, 8)).save(folder / "one.png")
+    (folder / "images.csv").write_text(table)
+    with pytest.raises(error, match=mend):
+        data.photographs(folder, size=8)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "I;16", "LA"])
+def test_an_image_that_is_not_rgb_is_refused(album, mode):
+    suffix = "tif" if mode == "CMYK" else "png"
+    Image.new(mode, (8, 8)).save(album[0] / f"grey.{suffix}")
+    (album[0] / "images.csv").write_text(f"file,label\ngrey.{suffix},1\n")
+    with pytest.raises(ValueError, match=rf"grey\.{suffix} has mode {mode}, expected RGB; convert it"):
+        data.photographs(album[0], size=8)
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, "text"])
+def test_a_damaged_image_is_refused(album, wrong):
+    path = album[0] / "one.png"
+    damage = {**WRONG, "altered": lambda c: c[:60] + bytes(40) + c[100:], "text": lambda c: b"not an image"}[wrong]
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(
+        ValueError, match=r"one\.png is no image, or a damaged one \(.*\); replace it or take its row out"
+    ):
+        data.photographs(album[0], size=8)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_an_impossible_size_is_refused(size):
+    with pytest.raises(ValueError, match=f"size is {size}, expected 1 or more pixels"):
+        data.photographs(size=size)
+
+
+def test_without_foolbox_the_variable_is_named(monkeypatch):
+    monkeypatch.setattr(data, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match=r"foolbox .* missing; install foolbox again, or point FAIRLIB_IMAGES"):
+        data.photographs(size=8)

@@ -115,3 +115,15 @@ def test_citation_parses():
 def test_ci_runs_what_people_run():
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_what_is_installed_without_dependencies_is_pinned_and_nobodys_dependency():
+    lines = (ROOT / "requirements-nodeps.lock").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"==[\d.]+", str(pin.specifier)) for pin in pins)
+    locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert pins
+    assert not {canonicalize_name(pin.name) for pin in pins} & locked
+    rule = (ROOT / "Makefile").read_text().split("$(READY):")[-1]
+    assert "requirements-nodeps.lock" in rule.splitlines()[0]
+    assert "--no-deps -r requirements-nodeps.lock" in rule

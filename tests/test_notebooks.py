@@ -313,7 +313,11 @@ def test_the_wheel_carries_the_data_but_nothing_unpacked(tmp_path):
     raw = source / "data" / "MNIST" / "raw"
     sources = {path.relative_to(source) for part in ("data", "fairlib") for path in (source / part).rglob("*.*")}
     (source / "data" / "cache").mkdir()
-    for planted in (raw / "t10k-images-idx3-ubyte", raw / ".unpacking.lock", source / "data" / "cache" / "a.safetensors"):
+    for planted in (
+        raw / "t10k-images-idx3-ubyte",
+        raw / ".unpacking.lock",
+        source / "data" / "cache" / "a.safetensors",
+    ):
         planted.write_text("")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
     subprocess.run(command, env=offline(), check=True)

@@ -1,0 +1,113 @@
+"""Algorithm 1 of the second paper (section 3.2): gradient ascent on the loss minus a perceptual cost, until fooled."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairlib import checks
+from fairlib.attacks.gradients import gradient
+from fairlib.perceptual import Distance
+
+QUANTISE = ("floor", "round", "straight_through")
+
+
+def perceptual(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    cost: Distance,
+    eps: float = 0.1,
+    lam: float = 1.0,
+    a: float = 0.0,
+    N: int = 100,
+    quantise: str = "floor",
+) -> Tensor:
+    """Ascend phi = loss(theta; x_adv, y) - lam * cost(x, x_adv), the surrogate of equation (4), by Algorithm 1.
+
+    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, model(x) logits (or log-probabilities); the loss is
+    cross-entropy. eps > 0 multiplies the gradient, which is not normalised as PGD's is (line 8), lam >= 0 weighs the
+    cost, a >= 0 is the lead at which an image is finished, N the number of steps, `quantise` that of `ascend`. Returns
+    a new tensor like x. The cost looks at x once.
+
+    Deviation from the paper: an image that the model already gets wrong comes back as it is, whatever a is. Raises
+    ValueError for input of another shape, dtype or range, images that the cost does not accept, a model in training
+    mode, a cost without a gradient, and a gradient that is not finite.
+    """
+    if not lam >= 0:
+        raise ValueError(f"lam is {lam!r}, expected 0 or more: the cost is subtracted")
+
+    def surrogate(loss: Tensor, x_adv: Tensor, *features: Tensor) -> Tensor:
+        c = cost.between(features, x_adv)
+        if not c.requires_grad:
+            raise ValueError(f"{cost.name} has no gradient with respect to x_adv, expected a differentiable cost")
+        return loss - lam * c
+
+    checks.images(x)
+    with torch.no_grad():
+        features = cost.features(x.detach())
+    return ascend(model, x, y, surrogate, *features, eps=eps, a=a, N=N, quantise=quantise)
+
+
+def ascend(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    surrogate: Callable[..., Tensor],
+    *kept: Tensor,
+    direction: Callable[[Tensor], Tensor] = lambda g: g,
+    eps: float,
+    a: float,
+    N: int,
+    quantise: str,
+) -> Tensor:
+    """Algorithm 1, its lines by their numbers, for a batch from which an image leaves as soon as it is finished.
+
+    `surrogate(loss, x_adv, *kept)` says what is climbed, one value per image; `kept` holds what it needs to know of
+    each image, first dimension N. `direction` makes Delta out of the gradient. Line 9, "validate as an RGB image",
+    clips to [0, 1] and makes every value a multiple of 1/255: the next below (`floor`, "truncate" in the text) or the
+    nearest (`round`). `straight_through` shows model and caller the nearest too, but goes on from the value before it
+    was rounded, so that steps of less than half a level add up. An image that never moves is not validated.
+    """
+    checks.images(x, getattr(model, "shape", None))
+    checks.evaluating(model)
+    checks.one_of(quantise, QUANTISE, "quantise")
+    if not 0 < eps < float("inf"):
+        raise ValueError(f"eps is {eps!r}, expected a positive number, the step's length")
+    if not a >= 0:
+        raise ValueError(f"a is {a!r}, expected 0 or more, a difference of logits")
+    if not isinstance(N, int) or N < 1:
+        raise ValueError(f"N is {N!r}, expected 1 or more steps")
+    level = torch.floor if quantise == "floor" else torch.round
+    x = x.detach()
+    x_adv = x.clone()  # line 1
+    point, left = x, torch.arange(len(x), device=x.device)  # of the images that are not finished: where they are, which
+    for k in range(1, N + 1):  # line 2
+        with torch.enable_grad():
+            z = x_adv[left].requires_grad_()
+            logits = model(z)  # line 3
+            on = ~(lead(logits, y) > (a if k > 1 else 0.0))  # line 4; at first for all that are wrong as they come
+            if not on.any():
+                break  # line 5
+            if not on.all():
+                y, left, point = y[on], left[on], point[on]
+                kept = tuple(one[on] for one in kept)
+            loss = F.cross_entropy(logits[on], y, reduction="none")
+            delta = direction(gradient(surrogate(loss, z[on], *kept), z, k)[on])  # line 7
+        point = (point + eps * delta).clamp(0, 1)  # line 8
+        x_adv[left] = level(255 * point) / 255  # line 9
+        if quantise != "straight_through":
+            point = x_adv[left]
+    return x_adv  # line 11
+
+
+def lead(logits: Tensor, y: Tensor) -> Tensor:
+    """By how much the best wrong class leads the true one, max_(i != y) logits_i - logits_y (line 4): (N, K) -> (N,).
+
+    Raises ValueError for labels that are none of the K classes.
+    """
+    checks.labels(y, *logits.shape)
+    own = y[:, None]
+    return logits.scatter(1, own, -torch.inf).amax(1) - logits.gather(1, own)[:, 0]

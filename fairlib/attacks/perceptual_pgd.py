@@ -1,0 +1,177 @@
+"""Perceptual projected gradient descent, PPGD (Laidlaw, Singla and Feizi 2021, section 4), and its projection.
+
+Their distance is the L2 norm of a difference of features, the root of what LPIPS is. Here `distance` is the square,
+such as LPIPS, and `bound` bounds that: what they call epsilon = 0.5 is bound = 0.25.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fairlib import checks
+from fairlib.attacks.gradients import dot, gradient
+from fairlib.attacks.perceptual import lead
+from fairlib.attacks.pgd_l2 import unit
+from fairlib.perceptual import Distance
+
+NOISE = 0.01  # standard deviation of the random start
+NEWTON, HALVINGS = 10, 10
+AIM = 0.99  # of the radius: Newton's steps end a little inside
+INSIDE = 1 - 1e-4  # of the bound: float32 sums depend a little on how many images are looked at together
+
+
+def ppgd(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    bound: float,
+    distance: Distance,
+    a: float = 1.0,
+    N: int = 40,
+    conjugate: int = 5,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Ascend the margin within distance(x, x_adv) <= bound: N steps that are steepest for the distance, each projected.
+
+    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, model(x) logits. The margin is max_(i != y) logits_i -
+    logits_y; above a >= 0 it counts no more, so that an image whose lead is larger stays where it is: it leaves the
+    batch, which changes nothing of the result. A step moves the root of the distance by 2 sqrt(bound) / N, in the
+    direction (J'J)^-1 g (`steepest`, `conjugate` iterations). The first point is x, or with a `generator` x plus
+    Gaussian noise of 0.01, as in their paper and code, projected like every other point. `distance` must grow like a
+    square near zero, as SSIM, LPIPS and DISTS do. Returns a new tensor like x, not rounded to 8 bits; the bound holds.
+
+    N, `conjugate` and a are those of their evaluation. An image that the model already gets wrong comes back as it is.
+    Raises ValueError for input of another shape, dtype or range, a model in training mode, a distance that is flat, and
+    a gradient that is not finite.
+    """
+    checked(model, x, bound=bound, distance=distance, a=a, N=N)
+    if conjugate < 1:
+        raise ValueError(f"conjugate is {conjugate!r}, expected 1 or more iterations")
+    x_adv, left, z = start(model, x, y, generator)
+    if not len(left):
+        return x_adv
+    y = y[left]
+    with torch.no_grad():
+        features = distance.features(x_adv[left])
+    z = project(distance, features, x_adv[left], z, bound)
+    x_adv[left] = z
+    for k in range(1, N + 1):
+        with torch.enable_grad():
+            point = z.requires_grad_()
+            margin = lead(model(point), y)
+            g = gradient(margin, point, k)
+        on = margin.detach() <= a
+        if not on.any():
+            break
+        left, z, y, g, *features = (t[on] for t in (left, z.detach(), y, g, *features))
+        step = steepest(distance, z, g, 2 * bound**0.5 / N, k, conjugate)
+        z = project(distance, tuple(features), x.detach()[left], (z + step).clamp(0, 1), bound)
+        x_adv[left] = z
+    return x_adv
+
+
+def steepest(distance: Distance, z: Tensor, g: Tensor, size: float, k: int, conjugate: int) -> Tensor:
+    """The step that g'step is largest for, among those that move the root of the distance by `size` to first order.
+
+    z, g (n, C, H, W), the images and the gradients of iteration k. Near z the distance is step' (J'J) step with J the
+    Jacobian of its features, and lemma 1 of the paper gives size (J'J)^-1 g / ||J (J'J)^-1 g||. J'J times a vector is
+    half the second derivative of the distance at z, where it is zero: exact, where their code takes a finite
+    difference. The system is solved by `conjugate` iterations of conjugate gradients.
+    """
+    with torch.no_grad():
+        features = distance.features(z)
+    with torch.enable_grad():
+        point = z.detach().requires_grad_()
+        slope = gradient(distance.between(features, point), point, k, keep=True)
+
+    def times(v: Tensor) -> Tensor:
+        (found,) = torch.autograd.grad(slope, point, v, retain_graph=True)
+        return found / 2
+
+    g = unit(g)
+    solution, residual = conjugate_gradients(times, g, conjugate)
+    square = dot(solution, g - residual)  # = solution' (J'J) solution
+    moving = dot(g, g) > 0
+    if not (square[moving] > 0).all():
+        raise ValueError(
+            f"{distance.name} is flat around an image of iteration {k}, expected a distance that grows like a square"
+        )
+    return torch.where(moving, solution * size / square.sqrt(), 0)
+
+
+def conjugate_gradients(times: Callable[[Tensor], Tensor], b: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """Solve A s = b for each image (n, C, H, W), A symmetric and positive semi-definite, `times(v)` its product with v.
+
+    Returns s after so many iterations, and the residual b - A s. An image whose search direction A maps to zero keeps
+    what it has.
+    """
+    s, residual = torch.zeros_like(b), b
+    direction, square = residual, dot(residual, residual)
+    for _ in range(iterations):
+        image = times(direction)
+        curvature = dot(direction, image)
+        length = torch.where(curvature > 0, square / curvature, 0)
+        s = s + length * direction
+        residual = residual - length * image
+        last, square = square, dot(residual, residual)
+        direction = residual + torch.where(last > 0, square / last, 0) * direction
+    return s, residual
+
+
+def project(distance: Distance, features: tuple[Tensor, ...], x: Tensor, z: Tensor, bound: float) -> Tensor:
+    """Bring each image of z within `bound` of its x; what is inside stays as it is.
+
+    x, z (n, C, H, W) in [0, 1], `features` those of x. Newton's steps on the root of the distance, along its gradient;
+    what is not inside after ten of them goes the straight way to x, by bisection.
+    """
+    z, bound = z.detach().clone(), INSIDE * bound
+    out = torch.arange(len(z), device=z.device)
+    for k in range(NEWTON):
+        kept = tuple(f[out] for f in features)
+        with torch.enable_grad():
+            point = z[out].requires_grad_()
+            found = distance.between(kept, point)
+            outside = found.detach() > bound
+            if not outside.any():
+                return z
+            slope = gradient(found, point, k + 1)[outside]
+        out, root = out[outside], found.detach()[outside].sqrt().view(-1, 1, 1, 1)
+        step = (root - AIM * bound**0.5) * 2 * root / dot(slope, slope).clamp_min(torch.finfo(z.dtype).tiny)
+        z[out] = (z[out] - step * slope).clamp(0, 1)
+    kept, ends = tuple(f[out] for f in features), (x[out], z[out])
+    low, high = torch.zeros(len(out), 1, 1, 1).to(z), torch.ones(len(out), 1, 1, 1).to(z)
+    with torch.no_grad():
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            inside = (distance.between(kept, torch.lerp(*ends, middle)) <= bound).view(-1, 1, 1, 1)
+            low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    z[out] = torch.lerp(*ends, low)
+    return z
+
+
+def start(model: nn.Module, x: Tensor, y: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+    """A copy of x, the indices of the images that the model gets right, and where the attack on those starts."""
+    x_adv = x.detach().clone()
+    with torch.no_grad():
+        left = (lead(model(x_adv), y) <= 0).nonzero()[:, 0]
+    noise = 0 if generator is None else NOISE * torch.randn(x.shape, generator=generator).to(x)[left]
+    return x_adv, left, (x_adv[left] + noise).clamp(0, 1)
+
+
+def checked(model: nn.Module, x: Tensor, *, bound: float, distance: Distance, a: float, N: int) -> None:
+    """Refuse what an attack within a perceptual bound cannot work with."""
+    checks.images(x)
+    checks.evaluating(model)
+    if min(x.shape[2:]) < distance.smallest:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}, expected sides of {distance.smallest} or more: "
+            f"{distance.name} accepts no smaller"
+        )
+    if not 0 < bound < float("inf"):
+        raise ValueError(f"bound is {bound!r}, expected a positive number, the largest {distance.name} allowed")
+    if not a >= 0:
+        raise ValueError(f"a is {a!r}, expected 0 or more, a difference of logits")
+    if not isinstance(N, int) or N < 1:
+        raise ValueError(f"N is {N!r}, expected 1 or more iterations")

@@ -1,0 +1,213 @@
+"""Counts against attacks whose passes are known, norms against numpy, intervals and tests against closed forms."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hn
+from scipy import stats
+from torch import nn
+
+from fairlib import images
+from fairlib.perceptual import Distance
+
+pytestmark = pytest.mark.usefixtures("no_trace")
+
+
+class Brightness(nn.Module):
+    """Two classes, dark and bright: the logits are the mean pixel and its complement."""
+
+    def forward(self, x):
+        m = x.flatten(1).mean(1)
+        return torch.stack([1 - m, m], 1)
+
+
+MODEL = Brightness().eval()
+SQUARE = Distance(
+    "square", smallest=1, features=lambda x: (x,), between=lambda f, x_adv: (x_adv - f[0]).square().sum((1, 2, 3))
+)
+
+
+def grey(*levels: float) -> torch.Tensor:
+    return torch.tensor(levels).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).clone()
+
+
+# --- Passes. ---
+
+
+def test_passes_are_counted_image_by_image():
+    with images.counted(MODEL) as count:
+        for batch, differentiated in ((5, True), (3, False), (2, True)):
+            z = grey(*[0.3] * batch).requires_grad_()
+            loss = F.cross_entropy(MODEL(z), torch.zeros(batch, dtype=torch.int64), reduction="sum")
+            if differentiated:
+                torch.autograd.grad(loss, z)
+        with torch.no_grad():
+            MODEL(grey(0.1, 0.2))
+    assert (count.forwards, count.backwards) == (5 + 3 + 2 + 2, 5 + 2)
+
+
+def test_the_model_is_as_it_was_even_after_an_exception():
+    before = len(MODEL._forward_hooks)
+    with pytest.raises(RuntimeError, match="stop"), images.counted(MODEL) as count:
+        MODEL(grey(0.1))
+        raise RuntimeError("stop")
+    MODEL(grey(0.1))
+    assert (len(MODEL._forward_hooks), count.forwards) == (before, 1)
+
+
+def test_a_distance_is_counted_and_not_changed():
+    counted, count = images.counting(SQUARE)
+    x, z = grey(0.1, 0.2), grey(0.3, 0.3).requires_grad_()
+    known = counted.features(x)
+    (gradient,) = torch.autograd.grad(counted.between(known, z).sum(), z)
+    with torch.no_grad():
+        assert torch.equal(counted.between(known, z), SQUARE(x, z))
+    torch.testing.assert_close(gradient, 2 * (z - x).detach())
+    assert (count.forwards, count.backwards) == (2 + 2 + 2, 2)
+    assert counted.name == "square" and images.counting(SQUARE)[1].forwards == 0
+
+
+# --- What an attack did. ---
+
+PIXELS = hn.arrays(np.float32, (3, 3, 2, 5), elements=st.floats(0, 1, width=32))
+
+
+@settings(max_examples=30, deadline=None)
+@given(PIXELS, PIXELS)
+def test_norms_are_numpys(x, x_adv):
+    change = np.abs(x_adv.astype(float) - x).reshape(3, -1)
+    found = images.norms(torch.from_numpy(x), torch.from_numpy(x_adv))
+    np.testing.assert_allclose(found["L1"], change.sum(1), atol=1e-6)
+    np.testing.assert_allclose(found["L2"], (change**2).sum(1) ** 0.5, atol=1e-6)
+    np.testing.assert_allclose(found["Linf"], change.max(1), atol=1e-6)
+
+
+def test_one_level_everywhere_has_the_norms_of_table_1():
+    """Lowering half of the 268,203 values by one level: k = 1 of the walk."""
+    x = torch.full((1, 3, 299, 299), 0.5)
+    x_adv = x.clone()
+    x_adv.view(-1)[::2] -= 1 / 255
+    (row,) = images.norms(x, x_adv).to_dict("records")
+    n = 268_203 // 2 + 1
+    assert row == pytest.approx({"L1": n / 255, "L2": n**0.5 / 255, "Linf": 1 / 255}, rel=1e-4)
+
+
+def test_success_is_from_right_to_wrong():
+    """Dark is class 0. One image of each kind: right and turned, right and kept, wrong and stays, wrong and mended."""
+    x, y = grey(0.2, 0.2, 0.2, 0.2), torch.tensor([0, 0, 1, 1])
+    attacked = {"bright": grey(0.9, 0.3, 0.2, 0.9), "none": x}
+    table = images.measure(MODEL, x, y, attacked, [SQUARE])
+    assert list(table.columns) == ["image", "method", "right", "success", "L1", "L2", "Linf", "square"]
+    bright, none = (table[table["method"] == m] for m in ("bright", "none"))
+    assert bright["right"].tolist() == none["right"].tolist() == [True, True, False, False]
+    assert bright["success"].tolist() == [True, False, False, False]
+    assert not none["success"].any() and (none[["L1", "L2", "Linf", "square"]] == 0).all(axis=None)
+    np.testing.assert_allclose(bright["square"], 48 * np.array([0.49, 0.01, 0, 0.49]), atol=1e-5)
+    assert images.success_rate(table[table["right"]].query("method == 'bright'")["success"])["value"] == 0.5
+
+
+def test_judges_look_at_the_clean_image_once():
+    watched, count = images.counting(SQUARE)
+    x = grey(0.2, 0.4)
+    images.measure(MODEL, x, torch.tensor([0, 0]), {m: x for m in "abc"}, [watched])
+    assert count.forwards == 2 + 3 * 2
+
+
+def test_answers_do_not_depend_on_the_batch():
+    x = grey(*np.linspace(0, 1, 23))
+    assert torch.equal(images.answers(MODEL, x, batch_size=7), images.answers(MODEL, x, batch_size=23))
+    assert images.answers(MODEL, x).tolist() == [0] * 11 + [0] + [1] * 11
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mend"),
+    [
+        ({"x": 255 * grey(0.5)}, r"x spans .*expected pixels in \[0, 1\]"),
+        ({"x_adv": grey(0.5)[..., :3]}, r"x_adv has shape \(1, 3, 4, 3\), expected \(N, 3, 4, 4\)"),
+        ({"x_adv": grey(0.5) + float("nan")}, "x_adv holds NaN"),
+    ],
+)
+def test_what_does_not_fit_is_refused(wrong, mend):
+    with pytest.raises(ValueError, match=mend):
+        images.norms(**{"x": grey(0.5), "x_adv": grey(0.5)} | wrong)
+
+
+# --- Intervals and tests. ---
+
+G = np.random.default_rng(3)
+
+
+def test_the_interval_of_a_mean_is_the_normal_one_for_many_images():
+    values = G.exponential(size=800)
+    found = images.mean(values)
+    half = 1.96 * values.std() / 800**0.5
+    assert found["value"] == pytest.approx(values.mean()) and found["n"] == 800
+    assert (found["low"], found["high"]) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.15 * half)
+
+
+def test_the_interval_covers():
+    """Of 200 samples of 40 numbers, about 95 % of the intervals hold the true mean."""
+    held = [f["low"] <= 0 <= f["high"] for f in (images.mean(G.normal(size=40)) for _ in range(200))]
+    assert stats.binomtest(sum(held), 200, 0.94).pvalue > 0.001
+
+
+def test_equal_numbers_have_no_width():
+    assert images.mean([0.1] * 7) == pytest.approx({"value": 0.1, "low": 0.1, "high": 0.1, "n": 7})
+    found = images.difference([0.5] * 5, [0.5] * 5)
+    assert (found["low"], found["high"], found["p"]) == (0, 0, 1)
+
+
+def test_the_paired_test_is_the_exact_one_for_a_few_images():
+    first, second = np.array([3.0, 1.0, 4.0, 1.5, 9.0]), np.array([1.0, 1.5, 1.0, 1.0, 2.0])
+    gap = first - second
+    flips = [abs(np.dot(signs, gap)) >= abs(gap.sum()) - 1e-12 for signs in itertools.product((1, -1), repeat=5)]
+    found = images.difference(first, second)
+    assert found["p"] == pytest.approx(np.mean(flips))
+    assert found["value"] == pytest.approx(gap.mean())
+
+
+def test_pairing_is_used():
+    """A small shift under a large spread between images: seen by pairs, lost without."""
+    base = G.normal(scale=10, size=60)
+    shifted = base + 0.5 + G.normal(scale=0.5, size=60)
+    found = images.difference(shifted, base)
+    assert found["low"] > 0 and found["p"] < 0.001
+    assert stats.ttest_ind(shifted, base).pvalue > 0.5
+    unpaired = images.difference(shifted, G.permutation(base))
+    assert unpaired["low"] < 0 < unpaired["high"]
+
+
+def test_the_margin_is_over_the_best_other():
+    values = pd.DataFrame({"a": G.normal(1, 0.1, 50), "b": G.normal(2, 0.1, 50), "c": G.normal(5, 0.1, 50)})
+    m = values.mean()
+    lead = images.margin(values, "a")
+    assert lead["value"] == pytest.approx(m["b"] - m["a"]) and lead["low"] > 0.8
+    behind = images.margin(values, "b")
+    assert behind["value"] == pytest.approx(m["a"] - m["b"]) and behind["high"] < 0
+    two = images.margin(values[["a", "b"]], "a")
+    gap = images.difference(values["b"], values["a"])
+    assert [two[k] for k in ("value", "low", "high")] == pytest.approx([gap[k] for k in ("value", "low", "high")])
+
+
+def test_success_rates_are_wilsons():
+    found = images.success_rate([True] * 20)
+    z2 = stats.norm.ppf(0.975) ** 2
+    assert (found["value"], found["high"], found["n"]) == (1, pytest.approx(1), 20)
+    assert found["low"] == pytest.approx(20 / (20 + z2))
+
+
+def test_results_repeat():
+    values = G.normal(size=30)
+    assert images.mean(values) == images.mean(values)
+    assert images.difference(values, values**2) == images.difference(values, values**2)
+
+
+def test_one_image_gives_no_interval():
+    with pytest.raises(ValueError, match="there are 1 images, expected two or more"):
+        images.mean([0.3])
