@@ -34,7 +34,7 @@ sync: $(READY)  ## Carry edits of notebooks/*.md into the .ipynb files, keeping 
 lock: $(READY)  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml --upgrade \
-		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+		--no-emit-package opencv-python --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 clean:  ## Remove what was built (the environment stays)
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
@@ -42,12 +42,12 @@ clean:  ## Remove what was built (the environment stays)
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-# The environment, made again when what it is made from changes.
+# The environment, made again when what it is made from changes. The lock names every package, but opencv-python: it
+# overwrites opencv-python-headless, which does the same without a screen's libraries.
 $(READY): requirements.lock requirements-nodeps.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "This book needs Python 3.11 or later; name yours: make PYTHON=/path/to/python3"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned packages into $(VENV): some minutes and about 7 GB the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock -r requirements-nodeps.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

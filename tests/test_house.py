@@ -126,4 +126,4 @@ def test_what_is_installed_without_dependencies_is_pinned_and_nobodys_dependency
     assert not {canonicalize_name(pin.name) for pin in pins} & locked
     rule = (ROOT / "Makefile").read_text().split("$(READY):")[-1]
     assert "requirements-nodeps.lock" in rule.splitlines()[0]
-    assert "--no-deps -r requirements-nodeps.lock" in rule
+    assert "--no-deps -r requirements.lock -r requirements-nodeps.lock" in rule

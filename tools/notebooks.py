@@ -160,7 +160,7 @@ def faults(output: NotebookNode) -> list[str]:
 
 def inputs(root: Path) -> bytes:
     """A digest of what every notebook's outputs depend on: package, data and pinned versions."""
-    digest = hashlib.sha256((root / "requirements.lock").read_bytes())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(root.glob("requirements*.lock"))))
     unpacked = ("-ubyte", ".lock", ".tmp")
     data = [
         p

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_saliency import texture
 from torch import nn
 
 from fairlib import claims, files, runner, runtime
 from fairlib.experiments import perceptual_attack, table1, truncation
 from fairlib.perceptual import Distance
-from tests.test_saliency import texture
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = {  # table 1 of the paper, typed once more
