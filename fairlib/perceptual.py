@@ -5,6 +5,7 @@ before they look at what is there). Importing pyiqa takes seconds, so it waits u
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +19,8 @@ from torchvision.transforms.functional import normalize
 from fairlib import checks, weights
 
 Features = tuple[Tensor, ...]
+# In a notebook pyiqa's imports complain that they could show no progress bar. They have none to show.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 @dataclass(frozen=True)
