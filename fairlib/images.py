@@ -109,8 +109,9 @@ def answers(model: nn.Module, x: Tensor, batch_size: int = 10) -> Tensor:
 def success_rate(success: Sequence[bool]) -> dict[str, float]:
     """Share of the images that the classifier gets right on which an attack succeeds, with its Wilson 95 % interval."""
     n, hits = len(success), int(np.sum(success))
-    low, high = proportion_confint(hits, n, method="wilson")
-    return {"value": hits / n, "low": float(low), "high": float(high), "n": n}
+    value, (low, high) = hits / n, proportion_confint(hits, n, method="wilson")
+    # Rounding may put an end an ulp on the wrong side of 0 or 1.
+    return {"value": value, "low": min(float(low), value), "high": max(float(high), value), "n": n}
 
 
 def mean(values: Sequence[float]) -> dict[str, float]:
