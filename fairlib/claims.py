@@ -387,7 +387,8 @@ def here(row: Mapping[str, object]) -> str:
     if math.isnan(row["ours"]):
         return row["reason"] or row["verdict"]
     d = row["decimals"]
-    text = f"{row['ours']:.{d}f} [{row['low']:.{d}f}, {row['high']:.{d}f}]"
+    ours, low, high = (round(row[end], d) + 0.0 for end in ("ours", "low", "high"))  # no -0.00
+    text = f"{ours:.{d}f} [{low:.{d}f}, {high:.{d}f}]"
     return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
 
 

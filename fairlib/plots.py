@@ -13,6 +13,7 @@ import seaborn as sns
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogFormatter, NullFormatter
 from torch import Tensor
 
 from fairlib.evaluation import sampling_range
@@ -511,6 +512,7 @@ def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
             told.append(f"{title}, {r.Index}: {r.value:.3g}, paper {r.paper:.3g}.")
         axis.set(xscale="log", title=title, yticks=range(len(frame)), yticklabels=frame.index)
         axis.set_ylim(len(frame) - 0.5, -0.5)
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.label_outer()
         axis.tick_params(labelbottom=True)
     for axis in axes.flat[len(panels) :]:
@@ -562,7 +564,7 @@ def swept(panels: Mapping[str, pd.DataFrame], xlabel: str) -> tuple[Figure, str]
         axis.set_xscale("symlog", linthresh=frame.loc[frame["x"] > 0, "x"].min(), linscale=0.5)
         axis.set(title=title, xlabel=xlabel, yscale="log")
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(matplotlib.ticker.LogFormatter(minor_thresholds=(2, 0.5)))
+        axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     for axis in axes.flat[len(panels) :]:
         axis.remove()
     handles, labels = axes.flat[0].get_legend_handles_labels()

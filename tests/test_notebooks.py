@@ -263,10 +263,12 @@ def book(root: Path) -> None:
 
 
 def offline(**more: str) -> dict[str, str]:
-    """An environment in which pip has no network and builds with what is installed."""
+    """An environment in which pip has no network, builds with what is installed and leaves that as it is."""
     quiet = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "FAIRLIB_", "PYTHON"))}
     # The 0 is the value of `build_isolation`, which that variable sets.
-    return quiet | {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | more
+    return quiet | {
+        "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    } | more  # fmt: skip
 
 
 def alone(python: Path, where: Path, **environment: str) -> subprocess.CompletedProcess:

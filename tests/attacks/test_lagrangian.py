@@ -249,7 +249,7 @@ def test_the_caller_is_left_alone(how, error):
         ({"y": Y + 1}, r"expected labels in \[0, 1\]"),
         ({"model": Plane().train()}, r"training mode, expected evaluation mode; call model.eval\(\) first"),
     ],
-    ids=str,
+    ids=lambda v: ",".join(v) if isinstance(v, dict) else str(v)[:40],
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
     arguments = {"model": MODEL, "x": X, "y": Y, "bound": 0.1, "distance": PIXELS, "N": 1} | wrong

@@ -257,7 +257,7 @@ def test_the_caller_is_left_alone(how, error):
         ({"y": Y + 5}, r"expected labels in \[0, 4\]"),
         ({"model": network().train()}, r"training mode, expected evaluation mode; call model.eval\(\) first"),
     ],
-    ids=str,
+    ids=lambda v: ",".join(v) if isinstance(v, dict) else str(v)[:40],
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
     arguments = {"model": MODEL, "x": X, "y": Y, "N": 1} | wrong

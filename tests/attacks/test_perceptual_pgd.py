@@ -298,7 +298,7 @@ BLIND = Distance("blind", 2, lambda x: (x,), lambda kept, z: (kept[0] - z.detach
         ({"y": Y + 1}, r"expected labels in \[0, 1\]"),
         ({"model": Plane().train()}, r"training mode, expected evaluation mode; call model.eval\(\) first"),
     ],
-    ids=str,
+    ids=lambda v: ",".join(v) if isinstance(v, dict) else str(v)[:40],
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
     arguments = {"model": MODEL, "x": X, "y": Y, "bound": 0.1, "distance": LINEAR, "N": 1} | wrong
