@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, dro, evaluation, fairness, geography, runner, runtime, training
+from fairlib import attacks, checks, dro, evaluation, fairness, geography, perceptual, runner, runtime, training
 from fairlib.experiments.headline import mean
 from fairlib.models import LayeredModel
 
@@ -26,12 +26,6 @@ SSIM_LENGTH = 0.7  # the mean length of PGD's attacks on the start model
 PERC_STEPS = 20
 
 
-def _perceptual(**options) -> dro.Attack:
-    from fairlib.perceptual import distance
-
-    return partial(attacks.perceptual, cost=distance("SSIM"), **options)
-
-
 # What each arm attacks with; None for no attack. Hyperparameters are the attacks' own defaults where none stand here.
 ARMS: dict[str, Callable[[torch.Generator], dro.Attack] | None] = {
     "plain": None,
@@ -39,9 +33,11 @@ ARMS: dict[str, Callable[[torch.Generator], dro.Attack] | None] = {
     "pgd": lambda generator: attacks.pgd_l2,
     "perc": lambda generator: partial(attacks.perc_al, N=PERC_STEPS),
     "ssim": lambda generator: partial(attacks.ssim_step, eps=SSIM_LENGTH),
-    "ours": lambda generator: _perceptual(),
+    "ours": lambda generator: partial(attacks.perceptual, cost=perceptual.distance("SSIM")),
     "pgd, rounded at the end": lambda generator: partial(attacks.pgd_l2, quantise="straight_through"),
-    "ours, rounded at the end": lambda generator: _perceptual(quantise="straight_through"),
+    "ours, rounded at the end": lambda generator: partial(
+        attacks.perceptual, cost=perceptual.distance("SSIM"), quantise="straight_through"
+    ),
 }
 ADVERSARIAL = ("pgd", "perc", "ssim", "ours")
 RIVALS = ("pgd", "perc")  # what the paper compares with

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from fairlib import attacks, claims, dro, fairness, geography, runner, training
+from fairlib import attacks, claims, dro, fairness, geography, runner, runtime, training
 from fairlib.experiments import fairer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +69,19 @@ def test_a_unit_counts_what_its_models_get_right(start, few, arm):
         if values.std() > 0:
             low, high = stats.t.interval(0.95, len(values) - 1, values.mean().item(), stats.sem(values))
             assert (found[group]["low"], found[group]["high"]) == pytest.approx((low, high), abs=1e-6)
+
+
+@pytest.mark.parametrize("arm", [arm for arm, attack in fairer.ARMS.items() if attack])
+def test_every_arm_attacks_grey_images(start, arm):
+    world = geography.world("train", 40, seed=fairer.WORLD)
+    before = fairer.right(start, world.x, world.y)
+    one, again = (fairer.ARMS[arm](runtime.generator(0))(start, world.x, world.y) for _ in range(2))
+    assert torch.equal(one, again) and one.shape == world.x.shape
+    assert one.min() >= 0 and one.max() <= 1
+    assert (one != world.x)[before].any()
+    if arm != "noise":
+        assert torch.equal(one[~before], world.x[~before])
+        assert (before & ~fairer.right(start, one, world.y)).sum() > 0.2 * before.sum()
 
 
 def test_the_start_model_is_a_row_of_its_own(start, few):
