@@ -72,6 +72,8 @@ def norms(x: Tensor, x_adv: Tensor) -> pd.DataFrame:
     """
     checks.images(x)
     checks.images(x_adv, x.shape[1:], "x_adv")
+    if len(x_adv) != len(x):
+        raise ValueError(f"x_adv has {len(x_adv)} images, expected {len(x)}: one for each image of x")
     change = (x_adv - x).detach().double().flatten(1)
     return pd.DataFrame({f"L{p}": torch.linalg.vector_norm(change, float(p), dim=1).cpu() for p in ("1", "2", "inf")})
 
@@ -127,6 +129,15 @@ def difference(first: Sequence[float], second: Sequence[float]) -> dict[str, flo
     gap = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     test = permutation_test((gap,), np.mean, permutation_type="samples", vectorized=True, n_resamples=RESAMPLES, rng=0)
     return mean(gap) | {"p": float(test.pvalue)}
+
+
+def ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
+    """The mean of `first` over the mean of `second`, on the same images, with its 95 % bootstrap interval."""
+
+    def of_means(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
+        return a.mean(axis=axis) / b.mean(axis=axis)
+
+    return _bootstrapped(of_means, *(np.asarray(values, dtype=float) for values in (first, second)))
 
 
 def margin(values: pd.DataFrame, leader: str) -> dict[str, float]:

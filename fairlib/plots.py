@@ -13,7 +13,7 @@ import seaborn as sns
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
-from matplotlib.ticker import LogFormatter, NullFormatter
+from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
 from fairlib.evaluation import sampling_range
@@ -512,6 +512,8 @@ def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
             told.append(f"{title}, {r.Index}: {r.value:.3g}, paper {r.paper:.3g}.")
         axis.set(xscale="log", title=title, yticks=range(len(frame)), yticklabels=frame.index)
         axis.set_ylim(len(frame) - 0.5, -0.5)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.label_outer()
         axis.tick_params(labelbottom=True)

@@ -202,6 +202,24 @@ def test_success_rates_are_wilsons():
     assert found["low"] == pytest.approx(20 / (20 + z2))
 
 
+def test_a_ratio_is_that_of_the_means_on_the_same_images():
+    """Its interval is about that of the delta method."""
+    first, second = G.uniform(1, 2, size=200), G.uniform(3, 4, size=200)
+    found = images.ratio(first, second)
+    assert found["value"] == pytest.approx(first.mean() / second.mean())
+    spread = (
+        np.std(first / second.mean() - second * first.mean() / second.mean() ** 2, ddof=1) / 200**0.5
+    )  # delta method
+    assert (found["high"] - found["low"]) / 2 == pytest.approx(1.96 * spread, rel=0.1)
+    assert images.ratio(2 * second, second) == pytest.approx({"value": 2, "low": 2, "high": 2, "n": 200})
+
+
+def test_norms_ask_for_an_image_each():
+    x = torch.full((3, 3, 8, 8), 0.5)
+    with pytest.raises(ValueError, match="x_adv has 1 images, expected 3"):
+        images.norms(x, x[:1])
+
+
 def test_results_repeat():
     values = G.normal(size=30)
     assert images.mean(values) == images.mean(values)

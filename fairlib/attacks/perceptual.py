@@ -38,6 +38,8 @@ def perceptual(
     """
     if not lam >= 0:
         raise ValueError(f"lam is {lam!r}, expected 0 or more: the cost is subtracted")
+    if not isinstance(cost, Distance):
+        raise ValueError(f"cost is {cost!r}, expected a Distance; get one with fairlib.perceptual.distance(name)")
 
     def surrogate(loss: Tensor, x_adv: Tensor, *features: Tensor) -> Tensor:
         c = cost.between(features, x_adv)

@@ -185,7 +185,7 @@ def test_a_mutant_is_found(mutant, check):
 @pytest.mark.parametrize("eps", [0.1, 8 / 255])
 def test_fgsm_equals_foolbox(model, digits, eps):
     x, y = digits
-    theirs = foolbox.PyTorchModel(Logits(model).eval(), bounds=(0, 1), device="cpu")
+    theirs = foolbox.PyTorchModel(Logits(copy.deepcopy(model)).eval(), bounds=(0, 1), device="cpu")
     attack = foolbox.attacks.LinfFastGradientAttack()
     expected = attack.run(theirs, x, foolbox.criteria.Misclassification(y), epsilon=eps)
     torch.testing.assert_close(fgsm(model, x, y, eps=eps), expected, rtol=0, atol=1e-6)

@@ -348,6 +348,7 @@ def test_a_bad_cost_is_reported_and_leaves_no_trace(between, error, says):
         ({"y": Y + 5}, r"expected labels in \[0, 4\]"),
         ({"lam": -1.0}, "lam is -1.0, expected 0 or more"),
         ({"lam": math.nan}, "lam is nan, expected 0 or more"),
+        ({"cost": "SSIM"}, "cost is 'SSIM', expected a Distance"),
         ({"eps": 0.0}, "eps is 0.0, expected a positive number"),
         ({"a": -1.0}, "a is -1.0, expected 0 or more"),
         ({"N": 2.5}, "N is 2.5, expected 1 or more"),

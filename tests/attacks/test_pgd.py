@@ -110,7 +110,7 @@ def test_the_unchanged_mutant_is_pgd():
 
 def test_pgd_equals_foolbox(model, digits):
     x, y = (part[:50] for part in digits)
-    theirs = foolbox.PyTorchModel(Logits(model).eval(), bounds=(0, 1), device="cpu")
+    theirs = foolbox.PyTorchModel(Logits(copy.deepcopy(model)).eval(), bounds=(0, 1), device="cpu")
     attack = foolbox.attacks.LinfPGD(abs_stepsize=0.03, steps=7, random_start=False)
     expected = attack.run(theirs, x, foolbox.criteria.Misclassification(y), epsilon=0.1)
     found = pgd(model, x, y, eps=0.1, step=0.03, steps=7)
