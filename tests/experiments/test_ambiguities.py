@@ -1,7 +1,6 @@
 """The switches against the defence made anew, literal loops for what it does not offer, and the ledger against both."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,18 +12,7 @@ from fairlib.defenses import CentroidDefense
 from fairlib.experiments import ambiguities
 from fairlib.experiments.ambiguities import EPS, PAIRS
 
-ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"one pool", "printed rule", "random centroids", "another training"}  # measured outside of `switched`
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the official data and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name != "results":
-            (tmp_path / source.name).symlink_to(source)
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture(scope="module")

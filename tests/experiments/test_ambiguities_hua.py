@@ -11,23 +11,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fairlib import claims, files, images, runner
+from fairlib import claims, images, runner
 from fairlib.experiments import ambiguities_hua, ssim_one_step, table1
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGED = ("LPIPS", "L2", "saliency")
 FACTOR = {"perc_al": 5, "pgd": 2, "ppgd": 8, "lpa": 4, "ours_a=0": 3, "ours_a=1": 6, "ours_a=5": 12}
 STEPS = {"pgd": [1, 1, 2, 100], "ours_a=0": [1, 1, 1, 1], "ours_a=1": [1, 2, 3, 4], "ours_a=5": [100, 100, 5, 5]}
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the tables and the claims, and no records."""
-    for source in files.root().iterdir():
-        if source.name != "results":
-            (tmp_path / source.name).symlink_to(source)
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 def write(chapter: str, arguments: dict, result: dict) -> None:

@@ -1,8 +1,6 @@
 """What the chapter on defences makes of hand-made records, and of images that are attacked on the spot."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,24 +10,12 @@ from torch import nn
 from fairlib import claims, files, runner
 from fairlib.experiments import compression, table1
 
-ROOT = Path(__file__).resolve().parents[2]
 N = 10
 # Of ten images, how many each method turns at every setting of a defence; what is not listed it turns at none.
 TURNED = {
     "jpeg": {"none": 1, "perc_al": 2, "pgd": 3, "ppgd": 5, "lpa": 6, "ours_a=0": 4, "ours_a=1": 7, "ours_a=5": 9},
     "bits": {"none": 9, "perc_al": 5, "pgd": 2, "ppgd": 8, "lpa": 1, "ours_a=0": 2, "ours_a=1": 4, "ours_a=5": 7},
 }
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the claims and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name not in ("results", "claims"):
-            (tmp_path / source.name).symlink_to(source)
-    shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 def made(method: str, image: int) -> dict:

@@ -1,7 +1,6 @@
 """Further work: counts against the defence run plainly, estimates against hand-made records."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,24 +12,12 @@ from fairlib.defenses import CentroidDefense
 from fairlib.experiments import future_work
 from fairlib.experiments.future_work import EPS, INPUTS, PAIRS
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def few(monkeypatch):
     """Fits on few images."""
     monkeypatch.setattr(future_work, "TUNE", 60)
     monkeypatch.setattr(future_work, "CHOOSE", 40)
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the official data and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name != "results":
-            (tmp_path / source.name).symlink_to(source)
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 def plainly(model, centroids, alpha, x, y, **options) -> list[int]:

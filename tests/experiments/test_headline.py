@@ -2,8 +2,6 @@
 
 import json
 import math
-import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,19 +12,7 @@ from fairlib import attacks, claims, files, runner, training
 from fairlib.experiments import centroid_defense, fgsm, headline
 from fairlib.experiments import training as chapter
 
-ROOT = Path(__file__).resolve().parents[2]
 EPS = [k / 20 for k in range(11)]
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the official data, the claims, and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name not in ("results", "claims"):
-            (tmp_path / source.name).symlink_to(source)
-    shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 def write(chapter: str, arguments: dict, rows: list[dict]) -> None:

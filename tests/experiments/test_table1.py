@@ -2,8 +2,6 @@
 
 import json
 import math
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ from fairlib import claims, files, runner, runtime
 from fairlib.experiments import perceptual_attack, table1, truncation
 from fairlib.perceptual import Distance
 
-ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = {  # table 1 of the paper, typed once more
     "perc_al": (1, 633.12, 2.22, 0.085, 33.96, 33.82),
     "pgd": (1, 592.74, 1.56, 0.005, 7.82, 8.77),
@@ -168,17 +165,6 @@ def test_the_substitute_stands_in_for_pieapp_alone(monkeypatch, small):
 
 
 # --- Estimates. ---
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the claims and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name not in ("results", "claims"):
-            (tmp_path / source.name).symlink_to(source)
-    shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 def write(rows: list[dict], what: str, budget: str = "embedded") -> None:
