@@ -25,11 +25,12 @@ def perc_al(
 ) -> Tensor:
     """Step up the loss while the model is right, down the colour difference while it is fooled; keep the nearest hit.
 
-    x (N, 3, H, W) float32 in [0, 1], y (N,) int64 true labels, model(x) logits (or log-probabilities). Untargeted. N
-    iterations, all of them, of L2 length alpha_l (cross-entropy) and alpha_c (L2 norm over the pixels of CIEDE2000),
-    which fall along a cosine to 1/100 and 1/10 of their first values. Fooled means that another class leads by more
-    than a >= 0 on the point rounded to 8 bits; of these the one with the smallest colour difference is returned, or x
-    where there is none. In the published code `a` only switches to a fixed margin of 40; here it is the margin.
+    x (N, 3, H, W) float32 in [0, 1], or (N, 1, H, W) of greys, which stay greys; y (N,) int64 true labels; model(x)
+    logits (or log-probabilities). Untargeted. N iterations, all of them, of L2 length alpha_l (cross-entropy) and
+    alpha_c (L2 norm over the pixels of CIEDE2000), which fall along a cosine to 1/100 and 1/10 of their first values.
+    Fooled means that another class leads by more than a >= 0 on the point rounded to 8 bits; of these the one with the
+    smallest colour difference is returned, or x where there is none. In the published code `a` only switches to a fixed
+    margin of 40; here it is the margin.
 
     As in that code, the colour difference that counts is that of the point before its step down, not after; unlike
     there, of pixels that are clipped to [0, 1] already. Its N is 1,000 by default, its alpha_c 0.5, or 0.1 for
@@ -37,7 +38,9 @@ def perc_al(
     whatever a is. Raises ValueError for input of another shape, dtype or range, a model in training mode, and a
     gradient that is not finite.
     """
-    checks.images(x, (3, *x.shape[2:]) if x.ndim == 4 else None)
+    checks.images(x)
+    if x.shape[1] not in (1, 3):
+        raise ValueError(f"x has {x.shape[1]} channels, expected 3, or 1 of greys; drop an alpha channel with x[:, :3]")
     checks.evaluating(model)
     if not a >= 0:
         raise ValueError(f"a is {a!r}, expected 0 or more, a difference of logits")
@@ -51,7 +54,7 @@ def perc_al(
     if not len(left):
         return x_adv
     z, y = x_adv[left], y[left]
-    lab = rgb_to_lab(z)
+    lab = rgb_to_lab(z.expand(-1, 3, -1, -1))
     fooled = torch.zeros(len(z), dtype=torch.bool, device=z.device)
     distance, nearest = (torch.full((len(z),), torch.inf, device=z.device) for _ in range(2))
     for k in range(1, N + 1):
@@ -81,5 +84,5 @@ def perc_al(
 
 
 def colour_distance(lab: Tensor, x_adv: Tensor) -> Tensor:
-    """||CIEDE2000||_2 over the pixels: CIELAB of x and pixels of x_adv, both (N, 3, H, W) -> (N,)."""
-    return torch.linalg.vector_norm(delta_e(lab, rgb_to_lab(x_adv)), dim=(1, 2))
+    """||CIEDE2000||_2 over the pixels: CIELAB of x (N, 3, H, W) and pixels of x_adv (N, 3 or 1, H, W) -> (N,)."""
+    return torch.linalg.vector_norm(delta_e(lab, rgb_to_lab(x_adv.expand(-1, 3, -1, -1))), dim=(1, 2))

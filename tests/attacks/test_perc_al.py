@@ -227,7 +227,7 @@ def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
         ({"alpha_c": -0.1}, "alpha_l is 1.0 and alpha_c -0.1, expected positive"),
         ({"x": X.double()}, "x has dtype torch.float64, expected torch.float32"),
         ({"x": 255 * X}, r"x spans .* expected pixels in \[0, 1\]"),
-        ({"x": X[:, :1]}, r"x has shape \(12, 1, 16, 16\), expected \(N, 3, 16, 16\)"),
+        ({"x": X[:, :2]}, r"x has 2 channels, expected 3, or 1 of greys; drop an alpha channel"),
         ({"x": X[0]}, r"x has shape \(3, 16, 16\), expected \(N, C, H, W\)"),
         ({"y": Y[:3]}, r"y has shape \(3,\), expected \(12,\)"),
         ({"y": Y + 5}, r"expected labels in \[0, 4\]"),
@@ -239,3 +239,33 @@ def test_what_does_not_fit_is_refused(wrong, mend):
     arguments = {"model": MODEL, "x": X, "y": Y, "N": 1} | wrong
     with pytest.raises(ValueError, match=mend):
         perc_al(**arguments)
+
+
+def test_of_greys_the_distance_is_that_of_lightness():
+    """CIEDE2000 between greys: the difference in L*, over a term of their mean (Sharma, Wu and Dalal 2005)."""
+    g = torch.Generator().manual_seed(2)
+    one, other = (torch.rand(5, 1, 6, 6, generator=g, dtype=torch.float64) for _ in range(2))
+
+    def lightness(v):
+        linear = torch.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+        return torch.where(linear > (6 / 29) ** 3, 116 * linear ** (1 / 3) - 16, (29 / 3) ** 3 * linear)
+
+    first, second = lightness(one), lightness(other)
+    off = ((first + second) / 2 - 50).square()
+    expected = ((first - second) / (1 + 0.015 * off / (20 + off).sqrt())).flatten(1).norm(dim=1)
+    found = colour_distance(rgb_to_lab(one.expand(-1, 3, -1, -1)), other)
+    torch.testing.assert_close(found, expected, rtol=2e-3, atol=0)
+
+
+def test_greys_stay_greys_and_are_turned():
+    class Grey(nn.Module):
+        def forward(self, x):
+            return MODEL(x.expand(-1, 3, -1, -1))
+
+    x, model = X.mean(1, keepdim=True), Grey().eval()
+    with torch.no_grad():
+        y = model(x).argmax(1)
+    x_adv = perc_al(model, x, y, N=50)
+    assert x_adv.shape == x.shape
+    assert (margins(x_adv, y, model) > 0).float().mean() > 0.9
+    assert (x_adv - x).flatten(1).norm(dim=1).max() < 5

@@ -1,0 +1,446 @@
+"""The audit from end to end, on a few small images and a model that sees their colour; and all that can be wrong."""
+
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from bs4 import BeautifulSoup
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fairlib import __main__, audit, fairness, geography, models
+
+COUNTRIES = {"India": (8, 4), "Peru": (9, 5), "Brazil": (7, 5), "Germany": (10, 9), "Norway": (8, 8), "USA": (1, 1)}
+MODULE = """
+import torch
+
+class Colour(torch.nn.Module):
+    calls, interrupt = 0, None
+
+    def forward(self, x):
+        assert 0 <= x.min() and x.max() <= 1 and x.shape[1:] == (3, 16, 16)
+        Colour.calls += len(x)
+        if Colour.interrupt is not None and Colour.calls > Colour.interrupt:
+            raise KeyboardInterrupt
+        return x.mean((2, 3)) * {sign}
+
+def make():
+    return Colour()
+
+def narrow():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 2))
+
+def large():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 3))
+
+def flat():
+    return torch.nn.Flatten(0)
+
+def lost():
+    class Lost(Colour):
+        def forward(self, x):
+            return super().forward(x) / 0
+    return Lost()
+
+def text():
+    return "a model"
+"""
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch, one_thread) -> Path:
+    """A folder with images, their manifest, and a module of the user's; the working directory."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    lines = ["path,label,country"]
+    for country, (n, right) in COUNTRIES.items():
+        for i in range(n):
+            label = int(rng.integers(3))
+            picture = rng.integers(0, 60, (20, 24, 3), dtype=np.uint8)
+            picture[..., label if i < right else (label + 1) % 3] += 150
+            Image.fromarray(picture).save(tmp_path / "set" / "images" / f"{country}{i}.png")
+            lines.append(f"images/{country}{i}.png,{label},{country}")
+    (tmp_path / "set" / "manifest.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "own_model.py").write_text(MODULE.replace("{sign}", "1"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("FAIRLIB_DEVICE", "cpu")
+    monkeypatch.setattr(audit, "WORLDS", 50)
+    yield tmp_path
+    sys.modules.pop("own_model", None)
+
+
+def run(*options: str, model: str = "own_model:make", out: str = "report") -> int:
+    """The command as a user types it: its exit status."""
+    argv = ["fairlib", "audit", "set/manifest.csv", "--model", model, "--out", out, "--size", "16", *options]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", argv)
+        return __main__.main()
+
+
+def found(out: str = "report") -> dict:
+    return json.loads(Path(f"{out}.json").read_text())
+
+
+def expected() -> pd.DataFrame:
+    codes = geography.match(COUNTRIES)[0]
+    table = pd.DataFrame(COUNTRIES.values(), [codes[c] for c in COUNTRIES], columns=["n", "right"])
+    return table.assign(accuracy=table["right"] / table["n"], log_gdp=np.log(geography.gdp()[table.index]))
+
+
+# --- It works. --------------------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_are_those_of_the_images(house, capsys):
+    assert run() == 0
+    report = found()
+    assert report["images"] == {"listed": 43, "classified": 43, "skipped": 0}
+    counted = {row["country"]: (row["n"], row["right"]) for row in report["countries"]}
+    assert counted == {key: (n, right) for key, n, right in expected()[["n", "right"]].itertuples()}
+    slope = fairness.slope(expected())
+    assert report["slope"]["slope"] == pytest.approx(slope.slope)
+    assert report["slope"]["p"] == pytest.approx(slope.p)
+    assert [t["method"] for t in report["tests"]] == list(fairness.METHODS)
+    assert {row["country"] for row in report["influence"]} == set(expected().index)
+    assert f"slope {slope.slope:.3f}" in capsys.readouterr().out
+    assert report["provenance"]["torch"]
+
+
+def test_the_page_stands_alone(house):
+    run("--fail-if", "p<0")
+    text = Path("report.html").read_text()
+    page = BeautifulSoup(text, "html.parser")
+    assert not page.find_all(["script", "link", "iframe", "img"])
+    sources = [tag[a] for tag in page.find_all() for a in ("src", "href", "xlink:href") if a in tag.attrs]
+    assert all(source.startswith(("#", "data:")) for source in sources)
+    assert "prefers-color-scheme: dark" in page.style.string
+    figures = page.find_all("svg")
+    assert len(figures) == 2
+    assert all(figure["role"] == "img" and len(figure["aria-label"]) > 40 for figure in figures)
+    ids = [tag["id"] for tag in page.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+    assert not re.search(r"(?:fill|stroke): #(?:000000|262626)", text)
+    captions = {t.caption.text: t for t in page.find_all("table")}
+    assert len(captions["Countries, the poorest first"].tbody.find_all("tr")) == len(COUNTRIES)
+    assert captions["Countries, the poorest first"].tbody.tr.th.text == "India"
+    assert captions["Conditions that make this audit fail"].tbody.tr.td.find_next_sibling().text == "not met"
+    assert str(house) not in text
+
+
+def test_any_of_several_labels_is_right(house):
+    manifest = house / "set" / "manifest.csv"
+    manifest.write_text(re.sub(r",(\d),(India|Peru)", r",0|1|2,\2", manifest.read_text()))
+    assert run() == 0
+    counted = {row["country"]: row["accuracy"] for row in found()["countries"]}
+    assert counted["IND"] == counted["PER"] == 1
+    assert counted["BRA"] == 5 / 7
+
+
+# --- Exit status. -----------------------------------------------------------------------------------------------------
+
+
+def test_conditions_decide_the_exit_status(house, capsys):
+    slope = fairness.slope(expected()).slope
+    assert run("--fail-if", f"slope>{slope - 0.001}", "--fail-if", "p<0") == 1
+    assert [c["met"] for c in found()["conditions"]] == [True, False]
+    assert f"Condition met: slope>{slope - 0.001}" in capsys.readouterr().out
+    assert run("--fail-if", f"slope > {slope + 0.001}", "--fail-if", "worst<0.5") == 0
+    assert run("--fail-if", "worst<=0.5") == 1
+    assert run("--fail-if", "skipped>=0") == 1
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20))
+def test_any_text_is_a_condition_or_refused(text):
+    try:
+        given_ = audit.condition(text)
+    except ValueError:
+        return
+    assert given_.quantity in audit.QUANTITIES and given_.sign in audit.OPERATORS and math.isfinite(given_.bound)
+
+
+@given(st.sampled_from(list(audit.OPERATORS)), st.floats(-1, 1), st.floats(-1, 1))
+def test_a_condition_is_the_comparison(sign, value, bound):
+    given_ = audit.condition(f"accuracy {sign} {bound!r}")
+    assert given_.met({"accuracy": value}) == eval(f"{value!r} {sign} {bound!r}")
+    assert not given_.met({"accuracy": None})
+
+
+@pytest.mark.parametrize(
+    "text", ["slope", "slope=0.1", "slope>x", "slope>0.1 or 1", "__import__('os')>1", "slope>1;p>2", ""]
+)
+def test_what_is_no_condition_is_refused_before_anything_is_done(house, text, capsys):
+    assert run("--fail-if", text) == 2
+    assert "is no condition" in capsys.readouterr().err
+    assert not Path("report.predictions.jsonl").exists()
+
+
+def test_an_unknown_quantity_is_refused(house, capsys):
+    assert run("--fail-if", "bias>0.1") == 2
+    assert "quantity is 'bias', expected one of: slope, slope_low" in capsys.readouterr().err
+
+
+# --- Images that are not as they should be. ---------------------------------------------------------------------------
+
+
+def test_images_that_cannot_be_read_are_skipped_and_counted(house, capsys):
+    images = house / "set" / "images"
+    whole = (images / "Peru3.png").read_bytes()
+    (images / "Peru3.png").write_bytes(whole[: len(whole) // 2])
+    (images / "Peru4.png").write_bytes(b"")
+    (images / "Peru5.png").write_text("no picture")
+    with open(house / "set" / "manifest.csv", "a") as stream:
+        stream.write("gone.png,1,Peru\nimages/USA0.png,1,USA\nimages/India0.png,0,Untied States\n")
+    assert run() == 0
+    report = found()
+    assert report["images"] == {"listed": 46, "classified": 40, "skipped": 6}
+    reasons = {row["line"]: (row["path"], row["reason"]) for row in report["skipped"]}
+    assert list(reasons) == [13, 14, 15, 45, 46, 47]
+    for line, path in ((13, "images/Peru3.png"), (14, "images/Peru4.png"), (15, "images/Peru5.png")):
+        assert reasons[line][0] == path and reasons[line][1].startswith("cannot be read: ")
+    assert str(house) not in json.dumps(report)
+    assert report["unmatched"] == {"Untied States": ["United States", "United Arab Emirates"]}
+    said = capsys.readouterr()
+    assert "unknown country 'Untied States'; did you mean United States" in said.err
+    assert "6 of 46 images were skipped." in said.out
+    counted = {row["country"]: (row["n"], row["right"]) for row in report["countries"]}
+    assert counted["PER"] == (6, 3) and counted["IND"] == (8, 4)
+    assert "6 of 46 images were left out" in Path("report.html").read_text()
+    (images / "Peru3.png").write_bytes(whole)  # mended: it counts from now on
+    run()
+    assert found()["images"]["classified"] == 41
+
+
+def test_what_a_manifest_says_is_text_on_the_page(house):
+    with open(house / "set" / "manifest.csv", "a") as stream:
+        stream.write("<script>alert(1)</script>.png,1,Peru\nimages/USA0.png,1,<b>Peru</b>\n")
+    assert run() == 0
+    page = BeautifulSoup(Path("report.html").read_text(), "html.parser")
+    assert not page.find_all(["script", "b"])
+    assert "<script>alert(1)</script>.png" in page.text
+
+
+def test_a_manifest_that_leads_out_is_refused(house, capsys):
+    (house / "secret.png").write_bytes((house / "set" / "images" / "USA0.png").read_bytes())
+    with open(house / "set" / "manifest.csv", "a") as stream:
+        stream.write("../secret.png,1,Peru\n")
+    assert run() == 2
+    assert "'../secret.png' is no path inside the manifest's folder" in capsys.readouterr().err
+
+
+def test_a_link_made_after_the_manifest_was_read_is_not_followed(house):
+    manifest = geography.manifest("set/manifest.csv")
+    (house / "secret.png").write_bytes((house / "set" / "images" / "USA0.png").read_bytes())
+    (house / "set" / "images" / "USA0.png").unlink()
+    (house / "set" / "images" / "USA0.png").symlink_to(house / "secret.png")
+    given_ = audit.classifier("own_model:make", 16)
+    with pytest.raises(ValueError, match="leads out of the manifest's folder through a link"):
+        audit.classify(given_, manifest, house / "kept.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("keep", "complaint"),
+    [
+        (r"path|India|Peru", "2 countries, expected at least 3"),
+        (r"path|USA|Norway|Norway", "2 countries, expected at least 3"),
+        (r"path|images/(Norway|USA|Germany[0-4])", "every country has the accuracy 1"),
+    ],
+)
+def test_samples_without_a_slope_are_refused(house, keep, complaint, capsys):
+    manifest = house / "set" / "manifest.csv"
+    manifest.write_text("".join(line for line in manifest.read_text().splitlines(True) if re.search(keep, line)))
+    assert run() == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_pixels_are_turned_resized_and_cut(tmp_path):
+    wide = np.zeros((32, 64, 3), np.uint8)
+    wide[:, :32, 0] = wide[:, 32:, 2] = 255  # left red, right blue
+    image = Image.fromarray(wide)
+    image.save(tmp_path / "plain.png")
+    x = audit.pixels(tmp_path / "plain.png", 28)
+    assert (x.shape, x.dtype) == ((3, 28, 28), torch.float32)
+    assert x.min() >= 0 and x.max() <= 1
+    assert torch.allclose(x[0, :, :12], torch.tensor(1.0), atol=0.02)
+    assert torch.allclose(x[2, :, 16:], torch.tensor(1.0), atol=0.02)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    image.save(tmp_path / "turned.png", exif=exif)
+    assert torch.equal(audit.pixels(tmp_path / "turned.png", 28), x.flip(1, 2))
+    for mode in ("L", "RGBA", "P", "LA", "CMYK"):
+        image.convert(mode).save(tmp_path / "other.tif")
+        assert audit.pixels(tmp_path / "other.tif", 28).shape == (3, 28, 28)
+
+
+# --- Interrupted and repeated runs. -----------------------------------------------------------------------------------
+
+
+def colour():
+    return sys.modules["own_model"].Colour
+
+
+def test_an_interrupted_run_goes_on_where_it_was(house, capsys):
+    run(out="whole")
+    colour().calls, colour().interrupt = 0, 20
+    assert run("--batch-size", "8") == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not Path("report.html").exists()
+    with open("report.predictions.jsonl", "a") as stream:
+        stream.write('{"path": "images/Norw')  # killed while it wrote
+    colour().calls, colour().interrupt = 0, None
+    assert run("--batch-size", "8") == 0
+    assert colour().calls == 43 - 16
+    assert "16 images were classified before." in capsys.readouterr().out
+    reports = [found(name) for name in ("whole", "report")]
+    assert reports[0].pop("provenance") and reports[1].pop("provenance")
+    assert reports[0] == reports[1]
+    kept = [json.loads(line) for line in Path("report.predictions.jsonl").read_text().splitlines()]
+    assert len(kept) == 1 + 43
+
+
+def test_a_finished_run_is_not_done_again_but_for_images_that_changed(house):
+    run()
+    colour().calls = 0
+    assert run() == 0
+    assert colour().calls == 0
+    Image.new("RGB", (20, 20), "white").save(house / "set" / "images" / "Peru0.png")
+    assert run() == 0
+    assert colour().calls == 1
+
+
+def test_another_model_begins_anew(house, capsys):
+    run()
+    before = found()["accuracy"]
+    (house / "own_model.py").write_text(MODULE.replace("{sign}", "-1"))
+    sys.modules.pop("own_model")
+    assert run() == 0
+    assert "starting anew" in capsys.readouterr().err
+    assert found()["accuracy"] < before
+
+
+@pytest.mark.parametrize("text", ["my thesis", "", '{"a": 1}\n', "[1, 2]\n"])
+def test_a_file_of_somebody_else_s_is_left_alone(house, text, capsys):
+    Path("report.predictions.jsonl").write_text(text)
+    assert run() == 2
+    assert "is no file of an earlier audit; move it away" in capsys.readouterr().err
+    assert Path("report.predictions.jsonl").read_text() == text
+
+
+@pytest.mark.parametrize("out", ["deep/er/report", "report.html", "report.json"])
+def test_the_report_lies_where_it_is_asked_for(house, out):
+    assert run(out=out) == 0
+    stem = Path(out).with_suffix("")
+    assert sorted(p.name for p in stem.parent.glob("report*")) == [
+        "report.html",
+        "report.json",
+        "report.predictions.jsonl",
+    ]
+
+
+# --- Models. ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        (
+            "own_model:narrow",
+            "has 2 classes, but the manifest's labels go up to 2; give a model with 3 classes or more",
+        ),
+        ("own_model:large", "cannot take images of shape (32, 3, 16, 16)"),
+        ("own_model:flat", "expected (32, classes)"),
+        ("own_model:lost", "gave numbers that are not finite"),
+        ("own_model:text", "returned a str, expected a torch.nn.Module"),
+        ("own_model:gone", "cannot be imported"),
+        ("no_such_module:make", "cannot be imported"),
+        (":", "cannot be imported"),
+        ("resnet5000", "no model is called 'resnet5000'; expected"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(house, model, complaint, capsys):
+    assert run(model=model) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_missing_manifest_is_refused(house, capsys):
+    (house / "set" / "manifest.csv").unlink()
+    assert run() == 2
+    assert "no manifest at set" in capsys.readouterr().err
+
+
+def test_sizes_are_checked(house, capsys):
+    assert run("--batch-size", "0") == 2
+    assert run("--size", "0") == 2
+    assert "size is 0, expected 1 pixel or more" in capsys.readouterr().err
+
+
+def test_a_model_of_torchvision_normalises_as_its_weights_say(monkeypatch):
+    from torchvision import models as known
+    from torchvision.models import _api
+
+    state = known.squeezenet1_1().state_dict()
+    monkeypatch.setattr(_api, "load_state_dict_from_url", lambda *args, **kwargs: state)
+    given_ = audit.classifier("squeezenet1_1")
+    assert given_.size == 224 and not given_.model.training
+    x, plain = torch.rand(2, 3, 64, 64), known.squeezenet1_1().eval()
+    plain.load_state_dict(state)
+    preset = known.SqueezeNet1_1_Weights.DEFAULT.transforms(crop_size=64, resize_size=64)
+    with torch.no_grad():
+        assert torch.allclose(given_.model(x), plain(preset(x)), atol=1e-5)
+
+
+def test_weights_that_cannot_be_had_are_named(monkeypatch):
+    from torchvision.models import _api
+
+    def unplugged(*args, **kwargs):
+        raise URLError("no network in this test")
+
+    monkeypatch.setattr(_api, "load_state_dict_from_url", unplugged)
+    with pytest.raises(
+        FileNotFoundError, match=r"the weights of squeezenet1_1 could not be had .*no network in this test"
+    ):
+        audit.classifier("squeezenet1_1")
+
+
+def test_a_model_of_timm_normalises_as_it_says(monkeypatch):
+    timm = pytest.importorskip("timm")
+    network = timm.create_model("test_vit", pretrained=False)
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: network)
+    given_ = audit.classifier("test_vit")
+    config = network.default_cfg
+    x = torch.rand(1, *config["input_size"])
+    mean, std = (torch.tensor(config[key]).view(-1, 1, 1) for key in ("mean", "std"))
+    with torch.no_grad():
+        assert torch.allclose(given_.model(x), network((x - mean) / std), atol=1e-5)
+    assert given_.size == config["input_size"][-1]
+
+
+@pytest.mark.parametrize("name", ["EfficientNet-Lite0", "efficientnet_lite0"])
+def test_the_book_s_own_models_come_first(monkeypatch, name):
+    own = torch.nn.Identity()
+    monkeypatch.setattr(models, "PRETRAINED", ("EfficientNet-Lite0", "ResNet-50"), raising=False)
+    monkeypatch.setattr(models, "pretrained", {"EfficientNet-Lite0": own}.__getitem__, raising=False)
+    assert audit.classifier(name).model is own
+    assert audit.classifier(name, 300).size == 300
+
+
+# --- The numbers of a table. ------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_json_whatever_the_table():
+    table = expected().assign(name=list(COUNTRIES), low=0.0, high=1.0)
+    for part in (table, table.head(3)):
+        text = json.dumps(audit.jsonable(audit.report(part, worlds=20)), allow_nan=False)
+        assert json.loads(text)["slope"]["df"] == len(part) - 2
+    perfect = table.assign(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5, 1.0], right=0)
+    json.dumps(audit.jsonable(audit.report(perfect, worlds=20)), allow_nan=False)
+    assert audit.jsonable({"a": [float("nan"), np.int64(3), (np.float64("inf"),)]}) == {"a": [None, 3, [None]]}
