@@ -5,14 +5,13 @@ row: keys of `EFFECTS`, and of `QUANTITIES`, numbers of the ledger (`chapter:qua
 """
 
 from collections.abc import Callable, Sequence
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from fairlib import claims, data, evaluation, images, runner
-from fairlib.experiments import compression, ssim_one_step, table1, truncation
+from fairlib import claims, data, evaluation, fairness, images, runner
+from fairlib.experiments import compression, dro_training, fairer, ssim_one_step, table1, truncation, trust
 
 COLUMNS = ["row", "measure", "variant", "outcome", "kind", "value", "low", "high", "n"]
 OUTCOMES = ("LPIPS", "L2")  # of table 1; a record without judges has the norms alone
@@ -70,7 +69,6 @@ def effects(measure: str) -> Rows:
     if measure not in QUANTITIES:
         raise ValueError(f"measure is {measure!r}, expected one of: {', '.join([*EFFECTS, *QUANTITIES])}")
     chapter, _, quantity = measure.partition(":")
-    experiments(chapter)
     if quantity not in (recorded := claims.recorded(chapter)):
         raise Missing(f"{chapter} has not recorded {quantity}")
     e = recorded[quantity]
@@ -96,10 +94,8 @@ def _factor(v: float) -> str:
 
 
 def link(choice) -> str:
-    """Where a row of `ledger` is measured, as HTML for a page in `notebooks/`; no link to a chapter not yet there."""
+    """Where a row of `ledger` is measured, as HTML for a page in `notebooks/`."""
     name = choice.chapter.replace("_", " ")
-    if choice.chapter not in runner.modules():
-        return name
     return f'<a href="../notebooks/{choice.chapter}.html#{choice.anchor}">{name}</a>'
 
 
@@ -414,17 +410,9 @@ def digits() -> dict[str, dict[tuple[str, float], pd.Series]]:
 # --- Section 4. -------------------------------------------------------------------------------------------------------
 
 
-def experiments(name: str) -> ModuleType:
-    """The experiments of a chapter that may not be in the book yet."""
-    found = runner.modules()
-    if name not in found:
-        raise Missing(f"the book has no chapter {name} yet")
-    return found[name]
-
-
 def weights() -> Rows:
     """Rejections in fair worlds with weights n_i (Sigma as a deviation) minus those with sqrt(n_i) (as a variance)."""
-    sizes = experiments("trust").sizes().rename(columns={"rejected": "right", "worlds": "n"})
+    sizes = trust.sizes().rename(columns={"rejected": "right", "worlds": "n"})
     return [
         share("weights n in place of sqrt(n)", "rejected fair worlds", unpaired(sizes.loc["wls"], sizes.loc["gls"]))
     ]
@@ -437,13 +425,13 @@ def scaling() -> Rows:
 
 def alpha() -> Rows:
     """Accuracy after steps ten times shorter and longer than this book's, minus that after its own."""
-    own = experiments("fairer").ALPHA
+    own = fairer.ALPHA
     return _steps([(f"alpha = {own * factor:g}", {"alpha": own * factor}) for factor in (0.1, 10)])
 
 
 def _steps(switches: Sequence[tuple[str, dict]]) -> Rows:
-    rows = experiments("dro_training").recorded("steps")
-    default = {"scaling": "normalised", "alpha": experiments("fairer").ALPHA}
+    rows = dro_training.recorded("steps")
+    default = {"scaling": "normalised", "alpha": fairer.ALPHA}
 
     def at(setting: dict) -> pd.Series:
         chosen = (rows["scaling"] == setting["scaling"]) & np.isclose(rows["alpha"], setting["alpha"])
@@ -462,13 +450,12 @@ def attack_in_training() -> Rows:
 
     The difference of the means over data sets, each of which counts once, with Welch's interval.
     """
-    fairer = experiments("fairer")
     slopes, found = fairer.slopes(), []
     for arm in ("pgd", "ours"):
         sets = [fairer.by_set(slopes, name) for name in (f"{arm}, rounded at the end", arm)]
         if min(map(len, sets)) < 2:
             raise Missing(f"fairer has no two data sets of {arm} rounded at the end")
-        e = fairer.fairness.compare_over_sets(*sets)
+        e = fairness.compare_over_sets(*sets)
         gap = {"value": e.difference, "low": e.low, "high": e.high, "n": None}
         found.append(number(f"slope, rounded at the end minus as printed, {arm}", gap))
     return found

@@ -9,10 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from fairlib import claims, images, runner
-from fairlib.experiments import ambiguities_hua, ssim_one_step, table1
+from fairlib.experiments import ambiguities_hua, dro_training, fairer, ssim_one_step, table1, trust
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGED = ("LPIPS", "L2", "saliency")
@@ -268,23 +267,11 @@ def test_section_4(house, monkeypatch):
     ]  # fmt: skip
     arms = {"pgd": [[3, 5], [6]], "pgd, rounded at the end": [[8], [10]], "ours": [[2], [4]]}
     arms["ours, rounded at the end"] = arms["ours"]
-
-    def compare_over_sets(theirs, ours):
-        first, second = ([np.mean(one) for one in arm] for arm in (theirs, ours))
-        low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
-        return SimpleNamespace(difference=np.mean(first) - np.mean(second), low=low, high=high)
-
-    modules = {
-        "trust": SimpleNamespace(sizes=lambda: sizes),
-        "dro_training": SimpleNamespace(recorded={"steps": pd.DataFrame(steps)}.get),
-        "fairer": SimpleNamespace(
-            ALPHA=0.01,
-            slopes=lambda: arms,
-            by_set=lambda slopes, arm: [np.array(one) for one in slopes[arm]],
-            fairness=SimpleNamespace(compare_over_sets=compare_over_sets),
-        ),
-    }
-    monkeypatch.setattr(runner, "modules", lambda: modules)
+    monkeypatch.setattr(trust, "sizes", lambda: sizes)
+    monkeypatch.setattr(dro_training, "recorded", {"steps": pd.DataFrame(steps)}.get)
+    monkeypatch.setattr(fairer, "ALPHA", 0.01)
+    monkeypatch.setattr(fairer, "slopes", lambda: arms)
+    monkeypatch.setattr(fairer, "by_set", lambda slopes, arm: [np.array(one) for one in slopes[arm]])
     assert found("weights")["weights n in place of sqrt(n)", "rejected fair worlds"] == pytest.approx(0.15)
     assert found("scaling")["P samples only", "accuracy"] == pytest.approx(0.02)
     assert [*found("alpha").values()] == pytest.approx([-0.1, 0.05])  # the run that diverged has no partner
@@ -299,10 +286,8 @@ def test_section_4(house, monkeypatch):
     assert [*found(f"trust:{key}").values()] == [0.3]
 
 
-def test_without_records_each_row_says_what_is_missing(house, monkeypatch):
+def test_without_records_each_row_says_what_is_missing(house):
     """But for the printed norms, which need none."""
-    known = {name: module for name, module in runner.modules().items() if name != "trust"}
-    monkeypatch.setattr(runner, "modules", lambda: known)
     ledger = ambiguities_hua.ledger()
     effects, reasons = ambiguities_hua.measured(ledger)
     assert set(effects["measure"]) == {"norms"}
@@ -314,7 +299,7 @@ def test_without_records_each_row_says_what_is_missing(house, monkeypatch):
     assert not any(str(house) in reason for reason in told.values())
     of = {by.measures[row].partition(";")[0]: reason for row, reason in told.items()}
     assert of["rounding"] == "not measured here: the records behind truncation are not complete"
-    assert of["weights"] == "not measured here: the book has no chapter trust yet"
+    assert of["weights"].startswith("not measured here: the records behind trust are not complete")
 
 
 def test_a_measured_row_has_no_reason(house):
@@ -367,20 +352,14 @@ def test_every_row_leads_to_a_place_that_exists():
     written, ledger = pages(), ambiguities_hua.ledger()
     assert set(ledger["chapter"]) <= set(claims.CHAPTERS)
     assert set(ledger["chapter"]) >= {"table1", "truncation", "compression", "ssim_one_step", "perceptual_attack"}
-    lost = {
-        f"{r.chapter}#{r.anchor}"
-        for r in ledger.itertuples()
-        if r.chapter in written and r.anchor not in written[r.chapter]
-    }
+    lost = {f"{r.chapter}#{r.anchor}" for r in ledger.itertuples() if r.anchor not in written[r.chapter]}
     assert not lost
     assert "nowhere" not in written["table1"]
 
 
-def test_links_wait_for_their_chapter(monkeypatch):
+def test_links():
     row = SimpleNamespace(chapter="ssim_one_step", anchor="the-rim")
     assert ambiguities_hua.link(row) == '<a href="../notebooks/ssim_one_step.html#the-rim">ssim one step</a>'
-    monkeypatch.setattr(runner, "modules", dict)
-    assert ambiguities_hua.link(row) == "ssim one step"
 
 
 def test_the_ledger_is_whole():
