@@ -35,7 +35,7 @@ TESTED = 2_000  # held-out images on which the steps are judged
 TIMED = ("pgd", "ours")
 # Images that are trained on: for the steps and the whole runs, to take times, for full trainings; how many of these.
 SIZES = {
-    "embedded": {"steps": 400, "times": 200, "full": 2_000, "trainings": 8},
+    "embedded": {"steps": 400, "times": 200, "full": 2_000, "trainings": 50},
     "paper": {"steps": 2_000, "times": 1_000, "full": 10_000, "trainings": 50},
 }
 
