@@ -99,6 +99,23 @@ def test_search_finds_a_word_offline(browser, site):
     assert wrong == []
 
 
+def test_the_first_key_leads_past_the_side_bar(browser, site):
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri()) as (page, _):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_a_dark_page_is_printed_in_light_colours(browser, site):
+    theme = "document.documentElement.dataset.theme"
+    with opened(browser, (site / f"{CHAPTERS[0]}.html").as_uri(), color_scheme="dark") as (page, _):
+        page.evaluate(f"addEventListener('beforeprint', () => window.printed = {theme})")
+        page.pdf()
+        assert page.evaluate(f"[window.printed, {theme}]") == ["light", "dark"]
+
+
 def test_a_page_that_asks_or_fails_is_caught(browser, tmp_path):
     """The instrument itself: another host, a missing file, errors, a formula not drawn, a box that sticks out."""
     page_path = tmp_path / "page.html"
