@@ -93,6 +93,20 @@ def units(chapter: str, *profiles: str) -> list[Unit]:
     return list(found.values())
 
 
+def chosen(only: str, *profiles: str) -> dict[str, Unit | None]:
+    """What `only` asks for of these profiles, by name: units, and `chapter/` for a chapter that has only estimates.
+
+    only: a part of a name, or a pattern of such a part with * and ?.
+    """
+    found: dict[str, Unit | None] = {}
+    for name, module in modules().items():
+        if hasattr(module, "units"):
+            found |= {unit.name: unit for unit in units(name, *profiles)}
+        elif hasattr(module, "estimates"):
+            found[f"{name}/"] = None
+    return {name: unit for name, unit in found.items() if fnmatch(name, f"*{only}*")}
+
+
 def source(chapter: str) -> str:
     """A digest of the chapter's module, by which a record is known to be stale."""
     text = Path(importlib.import_module(f"{EXPERIMENTS}.{chapter}").__file__).read_text()
@@ -135,22 +149,22 @@ def provenance_line(chapter: str) -> str:
 def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]:
     """Run a profile's units that have no record, or a stale one; return the errors of those that fail, by name.
 
-    only: a part of a unit's name, or a pattern of such a part with * and ?. jobs: units at a time, -1 for one per core.
+    only: as in `chosen`. jobs: units at a time, -1 for one per core.
     With `FAIRLIB_SCHEDULER=tcp://host:port` the units go to that Dask cluster; its workers need this package, but no
     common disk. A result is written here as it arrives, so that an interruption loses only what was under way.
     Raises ValueError where nothing matches, a record is damaged, or a cluster is asked for that cannot be reached.
     """
     checks.one_of(profile, runtime.PROFILES, "profile")
-    known = [unit for chapter in chapters() for unit in units(chapter, profile)]
-    chosen = [unit for unit in known if fnmatch(unit.name, f"*{only}*")]
-    if not chosen:
-        names = "\n  ".join(unit.name for unit in known)
+    asked = chosen(only, profile)
+    if not asked:
+        names = "\n  ".join(chosen("", profile))
         raise ValueError(f"no unit of the profile {profile} matches {only!r}, expected a part of one of:\n  {names}")
-    before = {unit.name: unit.record() for unit in chosen}
-    sources = {unit.chapter: source(unit.chapter) for unit in chosen}
-    stale = [u for u in chosen if before[u.name] and before[u.name]["source"] != sources[u.chapter]]
-    todo = [u for u in chosen if not before[u.name]] + stale
-    print(f"{len(chosen)} units: {len(chosen) - len(todo)} finished, {len(todo)} to run, {len(stale)} of them stale")
+    wanted = [unit for unit in asked.values() if unit]
+    before = {unit.name: unit.record() for unit in wanted}
+    sources = {unit.chapter: source(unit.chapter) for unit in wanted}
+    stale = [u for u in wanted if before[u.name] and before[u.name]["source"] != sources[u.chapter]]
+    todo = [u for u in wanted if not before[u.name]] + stale
+    print(f"{len(wanted)} units: {len(wanted) - len(todo)} finished, {len(todo)} to run, {len(stale)} of them stale")
     if not todo:
         return {}
 
@@ -171,11 +185,15 @@ def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]
     return failed
 
 
-def estimate() -> None:
-    """Let each chapter whose experiments have `estimates` record them for the ledger; say which have no records yet."""
+def estimate(only: str = "") -> None:
+    """Let each chapter whose experiments have `estimates` record them for the ledger; say which have no records yet.
+
+    only: as in `chosen`. The other chapters keep their estimates, even those that read the records of a chosen one.
+    """
     started = time.perf_counter()
+    asked = {name.split("/")[0] for name in chosen(only, *runtime.PROFILES)}
     for name, module in modules().items():
-        if not hasattr(module, "estimates"):
+        if not hasattr(module, "estimates") or (only and name not in asked):
             continue
         wanted = [units(name, profile) for profile in runtime.PROFILES] if hasattr(module, "units") else [[]]
         try:
@@ -187,6 +205,8 @@ def estimate() -> None:
             continue
         if found != claims.recorded(name):
             print(f"the ledger has new estimates: {claims.record(name, found, runtime.facts(started=started))}")
+    if only:
+        print("the other chapters keep their estimates; `make reproduce` without ONLY computes all of them")
 
 
 def work(i: int, module: str, arguments: dict) -> Outcome:
@@ -256,7 +276,7 @@ def _watched(outcomes: Iterable[Outcome], total: int, workers: int) -> Iterator[
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Status 1 where units fail, 2 for bad input, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="make reproduce", description="Run the units that have no record yet.")
-    parser.add_argument("--only", default="", help="a part of a unit's name, or a pattern with * and ?")
+    parser.add_argument("--only", default="", help="a part of a unit's name, or a pattern with * and ?; or a chapter/")
     parser.add_argument("--jobs", type=int, default=-1, help="units at a time on this machine (default: one per core)")
     given = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the workers end too
@@ -264,7 +284,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = reproduce(runtime.profile(), given.only, jobs=given.jobs)
         for name, error in failed.items():
             print(f"failed: {name}: {error}", file=sys.stderr)
-        estimate()
+        estimate(given.only)
     except (ValueError, OSError) as error:
         print(f"reproduce: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """The site holds what its sources hold, describes every picture, and asks nobody for anything."""
 
 import re
+import shutil
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
 from fairlib import claims
+from tools.render import render
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
@@ -170,6 +172,46 @@ def test_buttons_lead_somewhere_or_are_not_there(site):
     html = "".join((site / f"{chapter}.html").read_text() for chapter in CHAPTERS)
     assert ("btn-source-repository-button" in html) == bool(repository)
     assert ("colab.research.google.com" in html) == bool(repository)
+
+
+def test_the_buttons_lead_to_the_files_of_the_repository(tmp_path):
+    for name in ("_config.yml", "_toc.yml", "pyproject.toml", "book", "fairlib", "notebooks"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    shutil.rmtree(tmp_path / "book" / "_build", ignore_errors=True)
+    project = (tmp_path / "pyproject.toml").read_text()
+    address = 'repository = "https://github.com/OWNER/NAME"\nbranch = "trunk"'
+    (tmp_path / "pyproject.toml").write_text(re.sub(r'repository = ".*"\nbranch = ".*"', address, project))
+    site = render(tmp_path).parent
+    for chapter in CHAPTERS:
+        html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
+        [source] = html.select("a.btn-source-repository-button")
+        assert source["href"] == "https://github.com/OWNER/NAME"
+        launched = [a["href"] for a in html("a", href=re.compile("colab|binder"))]
+        files = [f"{chapter}.ipynb"] if (ROOT / f"{chapter}.ipynb").exists() else []
+        assert launched == [f"https://colab.research.google.com/github/OWNER/NAME/blob/trunk/{name}" for name in files]
+
+
+def test_each_page_says_what_it_is(site):
+    titles, descriptions = [], []
+    for chapter in CHAPTERS:
+        html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
+        titles.append(html.title.text)
+        descriptions += [tag["content"] for tag in html("meta", attrs={"name": "description"})]
+        assert html.html["lang"] == "en"
+        assert html.find("link", rel="icon")
+    assert titles[0] == CONFIG["title"]
+    assert all(re.fullmatch(rf".+ — {re.escape(CONFIG['title'])}", title) for title in titles[1:])
+    assert len(set(titles)) == len(CHAPTERS)
+    assert len(set(descriptions)) == len(descriptions) == len(CHAPTERS) - 1  # all but the list of references
+    assert all(20 <= len(text) <= 160 for text in descriptions)
+
+
+def test_every_citation_has_a_date_or_says_that_there_is_none(site):
+    pages = [BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser") for chapter in CHAPTERS]
+    cited = {tag.text for html in pages for tag in html.select(".bibtex-citation a")}
+    assert len(cited) > 10
+    assert [text for text in cited if not re.search(r"\d{4}|undated", text)] == []
 
 
 @pytest.mark.parametrize(

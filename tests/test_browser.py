@@ -1,4 +1,4 @@
-"""The site in a browser with the network cut: formulas render, nothing is asked of anyone, pages fit a phone."""
+"""The site in a browser with the network cut: it asks nobody and logs no error, formulas render, pages fit a phone."""
 
 import os
 import shutil
@@ -48,27 +48,29 @@ def browser():
 
 @contextmanager
 def opened(browser, address: str, **options) -> tuple[Page, list[str]]:
-    """A page from disk, its formulas typeset, and what it asked for in vain: other hosts, files that aren't there."""
-    wanted = []
+    """A page from disk, its formulas typeset, and what went wrong: addresses that it asked for in vain, and errors."""
+    wrong = []
     context = browser.new_context(**options)
     context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), lambda route: route.abort())
     page = context.new_page()
-    page.on("requestfailed", lambda request: wanted.append(request.url))
+    page.on("requestfailed", lambda request: wrong.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.goto(address)
     page.wait_for_function("!window.MathJax || window.MathJax.startup?.promise")
     page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
-    yield page, wanted
+    yield page, wrong
     context.close()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_page_needs_no_network(browser, site, chapter):
-    with opened(browser, (site / f"{chapter}.html").as_uri()) as (page, wanted):
+def test_a_page_needs_no_network_and_logs_no_error(browser, site, chapter):
+    with opened(browser, (site / f"{chapter}.html").as_uri()) as (page, wrong):
         formulas = page.evaluate(FORMULAS)
         assert all(formulas)
         assert bool(formulas) == bool(in_source(chapter)["formulas"])
         assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-    assert wanted == []
+    assert wrong == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -92,19 +94,42 @@ def test_dark_mode_toggles(browser, site):
 
 
 def test_search_finds_a_word_offline(browser, site):
-    with opened(browser, (site / "search.html").as_uri() + "?q=book") as (page, wanted):
+    with opened(browser, (site / "search.html").as_uri() + "?q=book") as (page, wrong):
         page.wait_for_selector("#search-results li a")
-    assert wanted == []
+    assert wrong == []
 
 
-def test_a_page_that_asks_is_caught(browser, tmp_path):
-    """The instrument itself: another host, a missing file, a formula that is not drawn, a box that sticks out."""
+def test_the_first_key_leads_past_the_side_bar(browser, site):
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri()) as (page, _):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_a_dark_page_is_printed_in_light_colours(browser, site):
+    theme = "document.documentElement.dataset.theme"
+    with opened(browser, (site / f"{CHAPTERS[0]}.html").as_uri(), color_scheme="dark") as (page, _):
+        page.evaluate(f"addEventListener('beforeprint', () => window.printed = {theme})")
+        page.pdf()
+        assert page.evaluate(f"[window.printed, {theme}]") == ["light", "dark"]
+
+
+def test_a_page_that_asks_or_fails_is_caught(browser, tmp_path):
+    """The instrument itself: another host, a missing file, errors, a formula not drawn, a box that sticks out."""
     page_path = tmp_path / "page.html"
     page_path.write_text(
         '<script src="https://cdn.example.org/x.js"></script><img src="gone.png" alt="gone">'
+        "<script>const twice = 1</script><script>const twice = 2; never()</script><script>console.error('no')</script>"
         '<main><article><span class="math">x</span><div style="width: 2000px; height: 9px"></div></article></main>'
     )
-    with opened(browser, page_path.as_uri(), viewport={"width": 360, "height": 740}) as (page, wanted):
+    with opened(browser, page_path.as_uri(), viewport={"width": 360, "height": 740}) as (page, wrong):
         assert page.evaluate(FORMULAS) == [False]
         assert len(page.evaluate(OVERFLOW)) >= 1
-    assert [url.rsplit("/", 1)[1] for url in sorted(wanted)] == ["gone.png", "x.js"]
+    assert {found.rsplit("/", 1)[-1] for found in wrong if "Failed to load" not in found} == {
+        "gone.png",
+        "x.js",
+        "Identifier 'twice' has already been declared",
+        "no",
+    }

@@ -292,17 +292,35 @@ def test_a_lone_notebook_installs_the_package_with_its_data(elsewhere, tmp_path)
     assert count == "10000"
 
 
-def test_a_notebook_in_the_repository_uses_what_lies_there(elsewhere, tmp_path):
-    (tmp_path / "fairlib").mkdir()
-    (tmp_path / "fairlib" / "__init__.py").write_text("")
-    (tmp_path / "fairlib" / "data.py").write_text("def load(*_):\n    import numpy\n    return [numpy.empty(3)]\n")
+def stand_in(folder: Path, images: int) -> str:
+    """A package `fairlib` in this folder, whose data set has so many images; what the bootstrap cell then prints."""
+    (folder / "fairlib").mkdir(parents=True)
+    (folder / "fairlib" / "__init__.py").write_text("")
+    load = f"def load(*_):\n    import numpy\n    return [numpy.empty({images})]\n"
+    (folder / "fairlib" / "data.py").write_text(load)
+    return f"{folder / 'fairlib' / '__init__.py'} {images}"
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_notebook_in_the_repository_uses_what_lies_there(elsewhere, tmp_path, installed):
+    told = stand_in(tmp_path, 3)
+    if installed:
+        stand_in(tmp_path / "installed", 4)
     (tmp_path / "notebooks").mkdir()
-    ran = alone(elsewhere, tmp_path / "notebooks")
-    assert ran.stdout.split() == [str(tmp_path / "fairlib" / "__init__.py"), "3"]
+    ran = alone(elsewhere, tmp_path / "notebooks", PYTHONPATH=str(tmp_path / "installed"))
+    assert ran.stdout.strip() == told, ran.stderr
+
+
+def test_a_notebook_elsewhere_uses_what_is_installed(elsewhere, tmp_path):
+    told = stand_in(tmp_path / "installed", 4)
+    ran = alone(elsewhere, tmp_path, PYTHONPATH=str(tmp_path / "installed"))
+    assert ran.stdout.strip() == told, ran.stderr
 
 
 def test_a_notebook_with_neither_says_what_to_do(elsewhere, tmp_path):
-    ran = alone(elsewhere, tmp_path, FAIRLIB_SPEC="")
+    for folder in ("notebooks", "fairlib"):  # the second one is no package, for all its name
+        (tmp_path / folder).mkdir()
+    ran = alone(elsewhere, tmp_path / "notebooks", FAIRLIB_SPEC="")
     assert ran.returncode != 0
     assert "ModuleNotFoundError: no fairlib" in ran.stderr
     assert "set FAIRLIB_SPEC" in ran.stderr

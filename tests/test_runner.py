@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -213,6 +214,29 @@ def test_a_finished_unit_is_not_run_again_by_the_other_profile(log):
 def test_only(log, only, run):
     assert runner.reproduce("embedded", only, jobs=1) == {}
     assert finished() == set(starts(log)) == run
+
+
+def test_only_the_chosen_chapters_estimates_are_computed(log, monkeypatch, capsys):
+    toy, asked = importlib.import_module("toys.toy"), set()
+
+    def chapter(name, **more):
+        return SimpleNamespace(estimates=lambda: asked.add(name) or {}, **more)
+
+    others = {"seeds": chapter("seeds", units=lambda profile: []), "loose": chapter("loose")}
+    monkeypatch.setattr(toy, "estimates", chapter("toy").estimates, raising=False)
+    monkeypatch.setattr(runner, "modules", lambda: {"toy": toy} | others)
+    monkeypatch.setattr(runner.claims, "recorded", lambda chapter: {})
+    runner.reproduce("paper", jobs=1)
+    for only, expected in [
+        ("", {"toy", "seeds", "loose"}),
+        ("toy/", {"toy"}),
+        ("n=3", {"toy"}),
+        ("loose/", {"loose"}),
+    ]:
+        asked.clear()
+        assert runner.main(["--only", only, "--jobs=1"]) == 0
+        assert asked == expected
+        assert ("the other chapters keep their estimates" in capsys.readouterr().out) == bool(only)
 
 
 def test_a_record_says_where_it_comes_from(log):

@@ -34,18 +34,17 @@ CELL_TIMEOUT = 240  # seconds
 AT_A_TIME = 2
 BOOTSTRAP_TAGS = ["bootstrap", "remove-cell"]
 BOOTSTRAP = """\
-# Lets this notebook run alone: where fairlib is not at hand, it is installed together with its data.
+# Lets this notebook run alone: fairlib is its repository's, else the installed one, else installed with its data.
 import importlib.util, os, subprocess, sys
 
 spec = os.environ.get("FAIRLIB_SPEC", "{spec}")  # anything that pip installs
-if importlib.util.find_spec("fairlib") is None:
-    if os.path.isdir("../fairlib"):
-        sys.path.insert(0, os.path.abspath(".."))
-    elif not spec:
+if os.path.isfile("../fairlib/__init__.py"):
+    sys.path.insert(0, os.path.abspath(".."))
+elif importlib.util.find_spec("fairlib") is None:
+    if not spec:
         raise ModuleNotFoundError("no fairlib: run this in its repository, or set FAIRLIB_SPEC to where pip finds it")
-    else:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", spec], check=True)
-        importlib.invalidate_caches()"""
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", spec], check=True)
+    importlib.invalidate_caches()"""
 # Folders of a machine, whoever's it is; none of them belongs into an output.
 MACHINE_PATH = re.compile(
     r"""(?:file://|(?<![\w.:/]))(?:/(?:home|root|Users|tmp|var|opt|mnt|work)/|[A-Z]:\\\\?Users)[^\s"'<>]*"""

@@ -1,8 +1,11 @@
-"""What this book asks of Sphinx: links to the repository when it has an address, and an alt text for every figure."""
+"""What this book asks of Sphinx: repository links where there is a repository, alt texts, heads that describe pages."""
 
+import textwrap
 import tomllib
+from html import escape
 from pathlib import Path
 
+from docutils import nodes
 from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -34,7 +37,19 @@ def theme(app: Sphinx, config: Config) -> None:
         )
 
 
+def head(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
+    """The title of the first page, which is the book's, said once; a chapter's first paragraph as its description."""
+    if context.get("title") == context["docstitle"]:
+        context["docstitle"] = ""
+    paragraphs = doctree.findall(nodes.paragraph) if doctree else []
+    first = next((p for p in paragraphs if isinstance(p.parent, nodes.section)), None)
+    if first:
+        text = textwrap.shorten(first.astext(), 160, placeholder=" ...")
+        context["metatags"] += f'<meta name="description" content="{escape(text)}" />'
+
+
 def setup(app: Sphinx) -> dict:
     NbElementRenderer.render_image = described_image
     app.connect("config-inited", theme)
+    app.connect("html-page-context", head)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
