@@ -8,6 +8,7 @@ A country table, the argument called `table`, has a row per country and the colu
 that is right) and `log_gdp` (natural logarithm of GDP per head); `country_table` makes one.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -171,7 +172,8 @@ def permutation(table: pd.DataFrame, *, permutations: int = 9_999, seed: int = 0
     interval.
 
     Each country keeps its accuracy and its n_i; the statistic is |t| of the paper's regression. All orders are tried
-    where they are no more than `permutations`, and then the interval is the number itself.
+    where they are no more than `permutations`, and then the interval is the number itself. Otherwise p counts the given
+    order among those tried, so that it is never zero, and the interval is Wilson's for the drawn ones alone.
     """
     g, p, n = checked(table)
 
@@ -183,10 +185,10 @@ def permutation(table: pd.DataFrame, *, permutations: int = 9_999, seed: int = 0
         (g,), statistic, permutation_type="pairings", n_resamples=permutations, alternative="greater", rng=rng,
         vectorized=True, batch=1_000,
     )  # fmt: skip
-    tried = len(found.null_distribution)
-    if tried < permutations:  # all of them
+    if math.factorial(len(g)) <= permutations:
         return (float(found.pvalue),) * 3
-    low, high = proportion_confint(round(found.pvalue * (tried + 1)), tried + 1, method="wilson")
+    as_large = round(found.pvalue * (permutations + 1)) - 1
+    low, high = proportion_confint(as_large, permutations, method="wilson")
     return float(found.pvalue), low, high
 
 
@@ -366,7 +368,8 @@ class Comparison:
     """Mean slope of `theirs` minus that of `ours`, with its 95 % interval, and the one-sided t-test that ours is
     smaller.
 
-    g: the difference in standard deviations (Hedges' correction for small samples).
+    g: the difference in standard deviations, of the models of an arm (pooled) or, `paired`, of the differences (Hedges'
+    correction for small samples).
     """
 
     test: str
@@ -424,12 +427,32 @@ def shared_luck(groups: Sequence[ArrayLike]) -> float:
     than models of two; it can come out a little below zero. With m models per set, m slopes are worth m / (1 + (m - 1)
     ICC) independent ones.
     """
+    ratio, _, m = _variance_ratio(groups)
+    return _icc(ratio, m)
+
+
+def shared_luck_interval(groups: Sequence[ArrayLike]) -> tuple[float, float]:
+    """The 95 % interval of `shared_luck`, from the F distribution (Shrout and Fleiss 1979): exact where the means
+    of data sets, and the models about them, are normal."""
+    ratio, sets, m = _variance_ratio(groups)
+    df = (sets - 1, sets * (m - 1))
+    low, high = (_icc(ratio / stats.f.ppf(q, *df), m) for q in (1 - LEVEL / 2, LEVEL / 2))
+    return low, high
+
+
+def _variance_ratio(groups: Sequence[ArrayLike]) -> tuple[float, int, int]:
+    """Mean square between the groups over that within them, the number of groups, and of slopes in each."""
     a = np.asarray(groups, dtype=float)
     if a.ndim != 2 or min(a.shape) < 2:
         raise ValueError(f"groups has shape {a.shape}, expected two sets or more, of equally many models, two or more")
-    m = a.shape[1]
-    between, within = m * a.mean(1).var(ddof=1), a.var(axis=1, ddof=1).mean()
-    return float((between - within) / (between + (m - 1) * within))
+    within = a.var(axis=1, ddof=1).mean()
+    if not within > 0:
+        raise ValueError("the models of each data set have equal slopes, expected some spread among them")
+    return float(a.shape[1] * a.mean(1).var(ddof=1) / within), *a.shape
+
+
+def _icc(ratio: float, m: int) -> float:
+    return (ratio - 1) / (ratio + m - 1)
 
 
 def size_within_sets(icc: float, models: int, *, level: float = LEVEL) -> float:

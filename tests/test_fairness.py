@@ -137,7 +137,11 @@ def test_hc3_is_the_jackknife_like_sandwich():
     hat = w * np.einsum("ij,jk,ik->i", X, bread, X)
     rest = TABLE["accuracy"] - X @ fairness.regression(TABLE).params
     meat = X.T @ np.diag((w * rest / (1 - hat)) ** 2) @ X
-    assert fairness.slope(TABLE, "hc3").se == pytest.approx(np.sqrt((bread @ meat @ bread)[1, 1]))
+    found, se = fairness.slope(TABLE, "hc3"), np.sqrt((bread @ meat @ bread)[1, 1])
+    assert (found.slope, found.se) == pytest.approx((fairness.slope(TABLE).slope, se))
+    # Student's t, and not the normal distribution of large samples.
+    assert found.p == pytest.approx(2 * stats.t.sf(found.slope / se, 39))
+    assert (found.low, found.high) == pytest.approx(found.slope + se * stats.t.ppf([0.025, 0.975], 39))
 
 
 def test_the_published_meta_regression_comes_back(monkeypatch):
@@ -259,6 +263,24 @@ def test_all_permutations_of_a_few_countries_are_tried():
     every = [t(order) for order in itertools.permutations(g)]
     value, low, high = fairness.permutation(table)
     assert value == low == high == pytest.approx(np.mean(np.array(every) >= t(g) * (1 - 1e-12)))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1])
+def test_a_few_permutations_know_how_little_they_know(beta):
+    """95 % intervals from 200 orders hold the p of all 5,040 about that often, and zero where none was as large."""
+    table = made(4, beta=beta, k=7, images=500)
+    exact, *_ = fairness.permutation(table)
+    found = [fairness.permutation(table, permutations=200, seed=seed) for seed in range(60)]
+    assert all(low <= value <= high for value, low, high in found)
+    held = sum(low <= exact <= high for _, low, high in found)
+    assert stats.binomtest(held, 60, 0.95).pvalue > 0.001
+    assert all(low == 0 for value, low, _ in found if value == pytest.approx(1 / 201))
+
+
+def test_all_orders_are_known_to_be_all():
+    table = made(4, k=5, images=500)
+    value, low, high = fairness.permutation(table, permutations=120)
+    assert value == low == high == fairness.permutation(table)[0]
 
 
 def test_some_permutations_of_many_countries():
@@ -401,7 +423,11 @@ def test_the_effect_is_hedges_g():
     """Two groups of 50, one standard deviation apart: g = d (1 - 3 / (4 * 98 - 1))."""
     x = np.linspace(-1, 1, 50)
     x /= x.std(ddof=1)
-    assert fairness.compare(x + 1, x).g == pytest.approx(1 - 3 / 391)
+    for test in ("pooled", "welch"):
+        assert fairness.compare(x + 1, x, test).g == pytest.approx(1 - 3 / 391)
+    one, other = np.array([0.0, 2.0, 4.0]), np.array([1.0, 2.0])  # their variances are 4 and 1/2: 17/6 pooled, of 3
+    assert fairness.compare(one, other).g == pytest.approx(0.5 / np.sqrt(17 / 6) * (1 - 3 / 11))
+    assert fairness.compare(x + 1, 0 * x, "paired").g == pytest.approx(1 - 3 / 195)
 
 
 def test_equal_means_are_no_evidence():
@@ -436,8 +462,31 @@ def test_shared_luck_is_shrout_and_fleiss_icc():
     """Six targets, four judges (Shrout and Fleiss 1979, table 2): ICC(1, 1) = 0.17."""
     ratings = [(9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7)]
     assert round(fairness.shared_luck(ratings), 2) == 0.17
+    # With these 18 degrees of freedom within and 5 between, R's psych::ICC prints -0.13 and 0.72.
+    assert [round(end, 2) for end in fairness.shared_luck_interval(ratings)] == [-0.13, 0.72]
     with pytest.raises(ValueError, match=r"groups has shape \(4,\)"):
         fairness.shared_luck([1, 2, 3, 4])
+    with pytest.raises(ValueError, match="equal slopes"):
+        fairness.shared_luck([[1, 1], [2, 2]])
+
+
+@pytest.mark.parametrize("icc", [0.0, 0.4])
+def test_the_interval_of_shared_luck_holds_it_as_often_as_it_says(icc):
+    rng, worlds = np.random.default_rng(0), 1_000
+    drawn = icc**0.5 * rng.standard_normal((worlds, 8, 1)) + (1 - icc) ** 0.5 * rng.standard_normal((worlds, 8, 10))
+    ends = np.array([fairness.shared_luck_interval(sets) for sets in drawn])
+    for missed in ((ends[:, 0] > icc).sum(), (ends[:, 1] < icc).sum()):
+        assert stats.binomtest(missed, worlds, 0.025).pvalue > 0.001
+
+
+@pytest.mark.parametrize(("icc", "models"), [(0.0, 3), (0.3, 3), (0.3, 20), (0.8, 3)])
+def test_the_size_within_sets_is_what_simulation_finds(icc, models):
+    rng, worlds = np.random.default_rng(0), 20_000
+    luck = icc**0.5 * rng.standard_normal((2, worlds, 1))
+    theirs, ours = luck + (1 - icc) ** 0.5 * rng.standard_normal((2, worlds, models))
+    rejected = (stats.ttest_ind(theirs, ours, axis=1, alternative="greater").pvalue < 0.05).sum()
+    low, high = proportion_confint(rejected, worlds, alpha=0.001, method="wilson")
+    assert low <= fairness.size_within_sets(icc, models) <= high
 
 
 def test_models_of_one_data_set_are_not_independent():

@@ -1,7 +1,6 @@
 """Redrawn worlds against the binomial law, the shipped network against its stamp, estimates against the ledger."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,6 @@ from fairlib import claims, fairness, files, geography, runner, training
 from fairlib.experiments import bias_metric
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the data of the book, the claims, and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name not in ("results", "claims"):
-            (tmp_path / source.name).symlink_to(source)
-    shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
 
 
 def write(chapter: str, arguments: dict, rows: list[dict]) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.test_bias_metric import ROOT, write, write_worlds
 from scipy import stats
-from test_bias_metric import ROOT, house, write, write_worlds  # noqa: F401 - a fixture among them
 
 from fairlib import claims, fairness, geography, training
 from fairlib.experiments import bias_metric, fairer, trust
@@ -97,7 +97,7 @@ def models(means: list[float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "seed", "model", "slope", "accuracy"])
 
 
-def test_estimates(house, monkeypatch):  # noqa: F811
+def test_estimates(house, monkeypatch):
     write_all()
     monkeypatch.setattr(fairer, "slopes", lambda: models([0.01, 0.02, 0.03]))
     found = {quantity: claims.Estimate(**fields) for quantity, fields in trust.estimates().items()}
@@ -116,7 +116,7 @@ def test_estimates(house, monkeypatch):  # noqa: F811
     assert verdicts["hua-ttest-size"] == claims.NOT_REPRODUCED
 
 
-def test_without_the_records_of_another_chapter_the_rest_is_estimated(house):  # noqa: F811
+def test_without_the_records_of_another_chapter_the_rest_is_estimated(house):
     write_all()
     assert "ttest/size/same_attack" not in trust.estimates()
     assert "ftest/size" in trust.estimates()
