@@ -108,6 +108,15 @@ def test_the_first_key_leads_past_the_side_bar(browser, site):
         assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
+def test_every_button_and_link_has_a_name(browser, site):
+    nameless = """() => [...document.querySelectorAll('button, a[href]')].filter(
+      e => e.checkVisibility() && !e.innerText.trim() && !e.ariaLabel && !e.title && !e.querySelector('img[alt]')
+    ).map(e => e.outerHTML.slice(0, 120))"""
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri()) as (page, _):
+        assert page.evaluate("document.querySelectorAll('button.copybtn').length") > 0
+        assert page.evaluate(nameless) == []
+
+
 def test_a_dark_page_is_printed_in_light_colours(browser, site):
     theme = "document.documentElement.dataset.theme"
     with opened(browser, (site / f"{CHAPTERS[0]}.html").as_uri(), color_scheme="dark") as (page, _):
