@@ -218,6 +218,14 @@ def test_the_readme_lists_every_quantity_and_cause():
     assert re.findall(r"^- `([^`]+)`", texts["Anchors"], re.MULTILINE) == sorted({c.cause for c in every if c.cause})
 
 
+def test_what_is_not_reproduced_says_why_on_a_page_that_has_the_label():
+    pages = {path.stem: path.read_text() for path in (ROOT / "notebooks").glob("*.md")}
+    causes = claims.ledger(verdict=NOT_REPRODUCED).set_index("id")["cause"]
+    assert len(causes) > 50
+    places = {i: cause.partition("#")[::2] for i, cause in causes.items()}
+    assert [i for i, (chapter, label) in places.items() if f"\n({label})=\n" not in pages.get(chapter, "")] == []
+
+
 def test_the_ledger_is_large_and_says_things_in_its_own_words():
     every = claims.load()
     assert [c.id for c in every] == [c.id for p in claims.PAPERS for c in claims.load(p)]
