@@ -389,6 +389,8 @@ def here(row: Mapping[str, object]) -> str:
     d = row["decimals"]
     ours, low, high = (round(row[end], d) + 0.0 for end in ("ours", "low", "high"))  # no -0.00
     text = f"{ours:.{d}f} [{low:.{d}f}, {high:.{d}f}]"
+    if row["high"] > 0 and not any((ours, low, high)):  # a p-value, say, too small for so many decimals
+        text = f"{row['ours']:.0e} [{row['low']:.0e}, {row['high']:.0e}]"
     return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
 
 

@@ -408,6 +408,7 @@ def test_the_command_says_what_is_wrong(house):
         (at(-0.013, -0.025, -0.0011), "-0.013 [-0.025, -0.001]"),
         (at(0.01, 0.0, 0.03), "0.01 [0.00, 0.03]"),
         (at(7), "7.00 [7.00, 7.00]"),
+        (at(1.65e-8, 0.0, 6.921e-7), "2e-08 [0e+00, 7e-07]"),
     ],
 )
 def test_a_number_is_shown_as_finely_as_its_interval_asks(house, estimate, shown):
