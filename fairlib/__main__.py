@@ -29,14 +29,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run one command; bad input ends with its message and status 2, an interruption with 130."""
+    """Run one command; bad input and a file that cannot be had end with their message and status 2, an interruption
+    with 130."""
     arguments, status = parser().parse_args(), 0
+    sys.stdout.reconfigure(errors="replace")  # not every terminal has a minus sign
     try:
         text, status = arguments.run(arguments)
         print(text, flush=True)
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"python -m fairlib {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

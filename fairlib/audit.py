@@ -18,24 +18,29 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from fairlib import audit_page, checks, fairness, files, geography, models, runtime
+from fairlib import audit_page, checks, evaluation, fairness, files, geography, models, runtime
 
 SIZE = 224  # pixels, for a model that does not say
 MARGIN = 256 / 224  # the short side over the side of the part cut out, as classifiers of ImageNet are evaluated
+# What Pillow reads by itself; for EPS it would start another program.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+LARGEST = 89_478_485  # pixels of an image, on the disk and resized: where Pillow begins to warn
 POWER, WORLDS = 0.8, 1_000
+STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
 FAILED = 1  # exit status where a condition of --fail-if is met
 
 
@@ -70,19 +75,13 @@ def classifier(name: str, size: int | None = None) -> Classifier:
     A name with a colon, `module:function`, is the user's own: the function is imported (from the working directory,
     too) and called without arguments. Else it is one of the book's pretrained models, or a name from torchvision or
     timm, with the weights that these call their default, from their cache or a network. `size`: the side of the images,
-    by default what the weights were made for, or 224. Raises ValueError for a name that nobody knows, a function that
-    returns no module, or a size below 1; FileNotFoundError for weights that cannot be had.
+    by default what the weights were made for, or 224. Raises ValueError for a name that nobody knows, a network without
+    classes, a function that fails or returns no module, or a size below 1; FileNotFoundError for weights that cannot be
+    had.
     """
     if size is not None and size < 1:
         raise ValueError(f"size is {size}, expected 1 pixel or more")
-    load = _own if ":" in name else _pretrained
-    try:
-        model, default = load(name)
-    except OSError as error:  # URLError and HTTPError among them
-        raise FileNotFoundError(
-            f"the weights of {name} could not be had ({error}); try again with a network, or give a model of your own "
-            "as module:function"
-        ) from error
+    model, default = (_own if ":" in name else _pretrained)(name)
     return Classifier(name, model.eval().requires_grad_(False), size or default)
 
 
@@ -91,36 +90,61 @@ def _own(name: str) -> tuple[nn.Module, int]:
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"the model {name} cannot be imported ({error}); expected module:function") from error
-    model = make()
+        model = getattr(importlib.import_module(module), function)()
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
+        raise ValueError(
+            f"the model {name} cannot be made ({_told(error)}); expected module:function, a function without arguments"
+        ) from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name}() returned a {type(model).__name__}, expected a torch.nn.Module")
     return model, SIZE
 
 
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _pretrained(name: str) -> tuple[nn.Module, int]:
+    try:
+        return _book(name) or _torchvision(name) or _timm(name)
+    except (OSError, RuntimeError) as error:  # no network; timm's word for a network that nobody has trained
+        raise FileNotFoundError(
+            f"the weights of {name} could not be had ({error}); try again with a network, or give a model of your own "
+            "as module:function"
+        ) from error
+
+
+def _book(name: str) -> tuple[nn.Module, int] | None:
+    own = {re.sub(r"\W|_", "", known).lower(): known for known in models.PRETRAINED}
+    key = re.sub(r"\W|_", "", name).lower()
+    return (models.pretrained(own[key]), SIZE) if key in own else None
+
+
+def _torchvision(name: str) -> tuple[nn.Module, int] | None:
     from torchvision.models import get_model, get_model_weights, list_models
 
-    own = {re.sub(r"\W|_", "", known).lower(): known for known in getattr(models, "PRETRAINED", ())}
-    if (key := re.sub(r"\W|_", "", name).lower()) in own:
-        return models.pretrained(own[key]), SIZE
-    if name in list_models(module=importlib.import_module("torchvision.models")):
-        weights = get_model_weights(name).DEFAULT
-        preset = weights.transforms()
-        return Normalised(get_model(name, weights=weights), preset.mean, preset.std), preset.crop_size[0]
+    if name not in list_models(module=importlib.import_module("torchvision.models")):
+        return None
+    weights = get_model_weights(name).DEFAULT
+    preset = weights.transforms()
+    return Normalised(get_model(name, weights=weights), preset.mean, preset.std), preset.crop_size[0]
+
+
+def _timm(name: str) -> tuple[nn.Module, int]:
     with suppress(ImportError):
         import timm
 
         if timm.is_model(name):
             network = timm.create_model(name, pretrained=True)
+            if not network.num_classes:
+                raise ValueError(
+                    f"{name} has no classes, it gives features; name a network that was trained to classify"
+                )
             config = timm.data.resolve_model_data_config(network)
             return Normalised(network, config["mean"], config["std"]), config["input_size"][-1]
-    known = ", ".join(own.values()) or "the book's"
     raise ValueError(
-        f"no model is called {name!r}; expected {known}, a classifier of torchvision, one of timm where that is "
-        "installed, or module:function"
+        f"no model is called {name!r}; expected {', '.join(models.PRETRAINED)}, a classifier of torchvision, one of "
+        "timm where that is installed, or module:function"
     )
 
 
@@ -130,59 +154,79 @@ def _pretrained(name: str) -> tuple[nn.Module, int]:
 def pixels(path: Path, size: int) -> Tensor:
     """An image file as (3, size, size) float32 in [0, 1]: turned as its EXIF says, RGB, resized, its middle cut out.
 
-    The short side becomes 256/224 of `size` (bicubic). Raises what Pillow raises for a file that is no whole image.
+    The short side becomes 256/224 of `size` (bicubic). Of an animation it is the first frame; transparency is dropped.
+    Raises ValueError for an image of more than `LARGEST` pixels, also if only once it is resized, or with numbers of
+    unknown range, and what Pillow raises for a file that is no whole image in one of `FORMATS`.
     """
-    with Image.open(path) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-    upright = transforms.resize(upright, round(size * MARGIN), InterpolationMode.BICUBIC, antialias=True)
+    short = round(size * MARGIN)
+    with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if max(width * height, short**2 * max(image.size) / min(image.size)) > LARGEST:
+            raise ValueError(f"{width} x {height} pixels are too many, or too narrow; scale the image down or cut it")
+        upright = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
+            upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))  # Pillow cuts off at 255
+        elif image.mode in ("I", "F"):
+            raise ValueError(f"the range of its numbers (mode {image.mode}) is unknown; save it with 8 or 16 bits")
+    upright = transforms.resize(upright.convert("RGB"), short, InterpolationMode.BICUBIC, antialias=True)
     return transforms.to_tensor(transforms.center_crop(upright, [size, size]))
 
 
 @dataclass(frozen=True)
 class Predictions:
     """What was found for each row of a manifest: `predicted` (N,), -1 where it was not, and `skipped`, path and
-    reason."""
+    reason; how many were known before, and how many `classes` the model has."""
 
     predicted: np.ndarray
     skipped: dict[str, str]
     resumed: int
+    classes: int
 
 
 def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, batch_size: int = 32) -> Predictions:
     """Classify every image of a manifest; what is found is appended to the file `kept`, one line per image.
 
     Lines that are there already, for the same model and an image file of the same size and time, are not computed
-    again; a file of another model is begun anew. Images that cannot be read are skipped and tried again next time.
-    Raises ValueError for a model whose output is not (N, classes) of finite numbers, or that has fewer classes than the
-    labels need.
+    again; a file of another model is begun anew. Images that cannot be read are skipped and tried again next time. The
+    model is first tried on a grey image. Raises ValueError for a model that fails, whose output is not (N, classes) of
+    finite numbers, or that has fewer classes than the labels need.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, expected a positive number")
-    run = {"model": given.name, "size": given.size, "digest": _digest(given)}
-    known = _kept(kept, run)
-    rows, predicted, skipped = manifest.rows, np.full(len(manifest.rows), -1), {}
-    todo = []
+    rows, skipped = manifest.rows, {}
+    model = given.model.to(runtime.device())
+    classes = _answers(model, torch.full((1, 3, given.size, given.size), 0.5), given.name).shape[1]
+    highest = rows["labels"].map(max)
+    if classes <= highest.max():
+        raise ValueError(
+            f"{given.name} has {classes} classes, but the manifest's labels go up to {highest.max()} (line "
+            f"{rows['line'][highest.idxmax()]}); give a model with {highest.max() + 1} classes or more, or labels that "
+            "count this model's classes from 0"
+        )
+    known = _kept(kept, {"model": given.name, "size": given.size, "digest": _digest(given)})
+    predicted, stamps = np.full(len(rows), -1), {}
     for i, path in enumerate(rows["path"]):
         stamp = _stamp(manifest, path)
         if stamp and known.get(path, {}).get("stamp") == stamp:
             predicted[i] = known[path]["predicted"]
         else:
-            todo.append(i)
-    resumed = len(rows) - len(todo)
-    most = max(max(labels) for labels in rows["labels"])
-    model = given.model.to(runtime.device())
-    with open(kept, "a", encoding="utf-8") as stream, runtime.progress(todo, "classifying", len(rows)) as bar:
+            stamps[i] = stamp
+    resumed = len(rows) - len(stamps)
+    with open(kept, "a", encoding="utf-8") as stream, runtime.progress((), "classifying", len(rows)) as bar:
         bar.update(resumed)
-        for batch, images in _batches(manifest, todo, given.size, batch_size, skipped):
-            answers = _answers(model, images, given.name, most).tolist() if len(images) else []
-            for i, answer in zip((i for i in batch if rows["path"][i] not in skipped), answers, strict=True):
-                predicted[i] = answer
-                path = rows["path"][i]
-                line = {"path": path, "stamp": _stamp(manifest, path), "predicted": answer}
-                stream.write(json.dumps(line) + "\n")
-            stream.flush()
+        for batch, images in _batches(manifest, list(stamps), given.size, batch_size, skipped):
+            if len(images):
+                output = _answers(model, images, given.name)
+                if not torch.isfinite(output).all():
+                    raise ValueError(f"{given.name} gave numbers that are not finite; it must take pixels in [0, 1]")
+                read = [i for i in batch if rows["path"][i] not in skipped]
+                predicted[read] = output.argmax(1).cpu()
+                for i in read:
+                    line = {"path": rows["path"][i], "stamp": stamps[i], "predicted": int(predicted[i])}
+                    stream.write(json.dumps(line) + "\n")
+                stream.flush()
             bar.update(len(batch))
-    return Predictions(predicted, skipped, resumed)
+    return Predictions(predicted, skipped, resumed, classes)
 
 
 def _batches(
@@ -208,23 +252,18 @@ def _batches(
             yield batch, torch.stack(images) if images else torch.empty(0, 3, size, size)
 
 
-def _answers(model: nn.Module, images: Tensor, name: str, most: int) -> Tensor:
+def _answers(model: nn.Module, images: Tensor, name: str) -> Tensor:
     try:
         with torch.no_grad():
             output = model(images.to(runtime.device()))
-    except RuntimeError as error:  # torch's word for shapes that do not fit
-        raise ValueError(f"{name} cannot take images of shape {tuple(images.shape)} ({error}); see --size") from error
+    except Exception as error:  # whatever the user's code raises
+        raise ValueError(
+            f"{name} cannot take images of shape {tuple(images.shape)} ({_told(error)}); see --size and --batch-size"
+        ) from error
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(images):
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"{name} gave {shape} for {len(images)} images, expected ({len(images)}, classes)")
-    if output.shape[1] <= most:
-        raise ValueError(
-            f"{name} has {output.shape[1]} classes, but the manifest's labels go up to {most}; give a model with "
-            f"{most + 1} classes or more, or labels that count this model's classes from 0"
-        )
-    if not torch.isfinite(output).all():
-        raise ValueError(f"{name} gave numbers that are not finite; it must take pixels in [0, 1]")
-    return output.argmax(1).cpu()
+        raise ValueError(f"{name} gave {shape} for a batch of {len(images)}, expected ({len(images)}, classes)")
+    return output
 
 
 def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
@@ -236,12 +275,13 @@ def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
 
 
 def _digest(given: Classifier) -> str:
-    """What the predictions depend on besides the images: weights, layers, and the code of the layers and the maker."""
+    """What the predictions depend on besides the images: weights, layers, and the code of the layers, of the maker, and
+    of this module, which reads the images."""
     found = hashlib.sha256(repr(given.model).encode())
-    for name, tensor in given.model.state_dict().items():
+    for name, tensor in chain(given.model.named_parameters(), given.model.named_buffers()):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    code = {type(layer) for layer in given.model.modules()} | {sys.modules.get(given.name.partition(":")[0])}
+    code = {type(layer) for layer in given.model.modules()} | {sys.modules.get(given.name.partition(":")[0]), pixels}
     sources = set()
     for part in code:
         with suppress(OSError, TypeError):  # made in a shell, or compiled
@@ -258,7 +298,7 @@ def _kept(path: Path, run: dict) -> dict[str, dict]:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             before = {key: json.loads(lines[0])[key] for key in run}
-        except (ValueError, IndexError, KeyError, TypeError) as error:
+        except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no file of an earlier audit; move it away, or name another --out") from error
         if before != run:
             print(f"{path.name} is of another model, other weights or another size; starting anew", file=sys.stderr)
@@ -280,33 +320,51 @@ def report(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict:
     """Everything that is said about a country table (`fairlib.fairness.country_table`, with a `name`), as JSON values.
 
     `slope`: the paper's regression. `tests`: that and the alternatives. `permutation`: p and its Monte-Carlo interval.
-    `effect`: what the slope amounts to. `influence`: the slope without each country. `power`: how often the paper's
-    test would find slopes of some sizes with these n_i, the countries differing from one another as much as these seem
-    to (`tau`), and the slope that it would find in 80 % of cases (`detectable`). Raises ValueError for a table without
-    a slope.
+    `effect`: what the slope amounts to, with the slope's interval where it is a multiple of it. `influence`: the slope
+    without each country. `power`: see `could_have_found`. Raises ValueError for a table without a slope.
     """
     main = fairness.slope(table)
     tests = [fairness.slope(table, method) for method in fairness.METHODS]
-    tau = math.sqrt(tests[-1].tau2)
-    reach = 8 * max(main.se, 1e-3)
-    curve = fairness.power(table, np.linspace(0, reach, 17).tolist(), tau=tau, worlds=worlds, seed=seed)
     p, low, high = fairness.permutation(table, seed=seed)
+    scales = {"doubling": math.log(2), "gap": np.ptp(table["log_gdp"])}
+    bounds = {f"{name}_{end}": scale * getattr(main, end) for name, scale in scales.items() for end in ("low", "high")}
+    overall = evaluation.with_interval(table[["n", "right"]].sum().to_frame().T).iloc[0]
     carried = fairness.influence(table).reset_index(names="country") if len(table) > 3 else pd.DataFrame()
     return {
         "slope": asdict(main) | {"F": main.F},
         "tests": [asdict(test) for test in tests],
         "permutation": {"p": p, "low": low, "high": high},
-        "effect": fairness.effect_sizes(table),
-        "accuracy": float(np.average(table["accuracy"], weights=table["n"])),
+        "effect": fairness.effect_sizes(table) | bounds,
+        "accuracy": overall["accuracy"],
+        "accuracy_low": overall["low"],
+        "accuracy_high": overall["high"],
         "countries": table.reset_index(names="country").to_dict("records"),
         "influence": carried.to_dict("records"),
-        "power": {
-            "tau": tau,
-            "worlds": worlds,
-            "detectable": fairness.detectable(curve, POWER),
-            "curve": curve[["slope", "share", "low", "high"]].to_dict("records"),
-        },
+        "power": could_have_found(table, math.sqrt(tests[-1].tau2), 8 * max(main.se, 1e-3), worlds=worlds, seed=seed),
     }
+
+
+def could_have_found(table: pd.DataFrame, tau: float, reach: float, *, worlds: int, seed: int) -> dict:
+    """How often the paper's test would find slopes of some sizes with a table's n_i and GDPs, the countries differing
+    from one another by `tau`.
+
+    `curve`: shares of simulated worlds, with Wilson intervals, for slopes from 0 to `reach`, which is doubled until 80
+    % is passed or it is steeper than any. `detectable`: the slope that is found in 80 % of cases; `detectable_low` and
+    `detectable_high` are where the upper and the lower ends of the curve's intervals pass 80 %, its Monte-Carlo
+    interval. NaN for one that is not reached.
+    """
+    while True:
+        curve = fairness.power(table, np.linspace(0, reach, 17).tolist(), tau=tau, worlds=worlds, seed=seed)
+        found = {
+            name: fairness.detectable(curve.assign(share=curve[column]), POWER)
+            for name, column in (("detectable", "share"), ("detectable_low", "high"), ("detectable_high", "low"))
+        }
+        if math.isfinite(found["detectable_high"]) or reach >= STEEPEST:
+            break
+        reach = min(2 * reach, STEEPEST)
+    return (
+        {"tau": tau, "worlds": worlds} | found | {"curve": curve[["slope", "share", "low", "high"]].to_dict("records")}
+    )
 
 
 def jsonable(value: object) -> object:
@@ -366,11 +424,28 @@ def condition(text: str) -> Condition:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of `python -m fairlib audit`."""
-    parser.add_argument("manifest", type=Path, help="a CSV file with the columns path, label and country")
-    parser.add_argument("--model", required=True, help="a name from torchvision or timm, or module:function")
-    parser.add_argument(
-        "--out", required=True, type=Path, help="where to write: OUT.html, OUT.json, OUT.predictions.jsonl"
+    parser.description = (
+        "Classify the images that a CSV file lists, and test whether the model is less accurate on those of poor "
+        "countries. An audit that was interrupted goes on when the same command is given again."
     )
+    parser.epilog = (
+        f"Exit status: 0 if the audit is done, {FAILED} if a condition of --fail-if holds, 2 for bad input, 130 if "
+        "interrupted."
+    )
+    parser.add_argument(
+        "manifest", type=Path,
+        help="a CSV file in UTF-8 with the columns path (relative to its folder), label (the class's index, counted "
+        "from 0; several that are all right as 582|415) and country (a name or ISO code)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", required=True,
+        help="efficientnet_lite0, another name from torchvision or timm, or module:function of your own, which takes "
+        "no arguments and returns a torch.nn.Module from pixels in [0, 1], (N, 3, size, size), to (N, classes)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", required=True, type=Path,
+        help="where to write: OUT.html and OUT.json, the report, and OUT.predictions.jsonl, from which it goes on",
+    )  # fmt: skip
     parser.add_argument("--size", type=int, help="side of the images in pixels (default: the model's, or 224)")
     parser.add_argument("--batch-size", type=int, default=32, help="images at a time (default: 32)")
     parser.add_argument("--gdp", choices=geography.SOURCES, default=geography.SOURCES[0], help="source of GDP per head")
@@ -381,6 +456,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+@contextmanager
+def _places(out: Path) -> Iterator[dict[str, Path]]:
+    """The files of a report, by kind, while nobody else writes them. Raises ValueError where they must not be
+    written."""
+    if out.is_dir():
+        raise ValueError(f"--out is {out}, a folder; add a name for the report, such as {out / 'report'}")
+    out = out.with_suffix("") if out.suffix in (".html", ".json") else out
+    places = {kind: out.with_name(f"{out.name}.{kind}") for kind in ("html", "json", "predictions.jsonl")}
+    lock = FileLock(out.with_name(f".{out.name}.lock"), timeout=0)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        held = lock.acquire()
+    except Timeout as error:
+        raise ValueError(f"another audit is writing {out}; wait until it ends, or name another --out") from error
+    except OSError as error:
+        raise ValueError(f"nothing can be written at {out} ({error}); name another --out") from error
+    with held:
+        for place in (places["html"], places["json"]):
+            if place.exists() and not (place.is_file() and places["predictions.jsonl"].exists()):
+                raise ValueError(f"{place} is no file of an earlier audit; move it away, or name another --out")
+        yield places
+
+
 def run(given: argparse.Namespace) -> tuple[str, int]:
     """Audit a model: what to print, and the exit status. Raises ValueError or FileNotFoundError for bad input."""
     started = time.perf_counter()
@@ -389,43 +487,60 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     manifest = geography.manifest(given.manifest, per_head.index)
     for name, near in manifest.unmatched.items():
         print(f"unknown country {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""), file=sys.stderr)
+    if (there := manifest.rows["country"].nunique()) < 3:
+        raise ValueError(f"{given.manifest} has usable images of {there} countries, expected at least 3")
     model = classifier(given.model, given.size)
-    out = given.out.with_suffix("") if given.out.suffix in (".html", ".json") else given.out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    places = {kind: out.with_name(f"{out.name}.{kind}") for kind in ("html", "json", "predictions.jsonl")}
-    found = classify(model, manifest, places["predictions.jsonl"], batch_size=given.batch_size)
+    with _places(given.out) as places:
+        found = classify(model, manifest, places["predictions.jsonl"], batch_size=given.batch_size)
+        table, skipped = _counted(manifest, found, per_head)
+        whole = report(table) | {
+            "model": {"name": model.name, "size": model.size, "classes": found.classes},
+            "manifest": given.manifest.name,
+            "gdp": given.gdp if given.gdp == geography.SOURCES[0] else f"{given.gdp}, {given.year}",
+            "images": {
+                "listed": len(manifest.rows) + len(manifest.skipped),
+                "classified": int(table["n"].sum()),
+                "skipped": len(skipped),
+            },
+            "skipped": skipped,
+            "unmatched": manifest.unmatched,
+            "without_images": sorted(geography.countries()["name"][list(manifest.named - set(table.index))]),
+            "provenance": runtime.facts(started=started),
+        }
+        whole = jsonable(whole)
+        whole["conditions"] = [
+            {"text": c.text, "value": QUANTITIES[c.quantity](whole), "met": c.met(whole)} for c in conditions
+        ]
+        text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        for kind, content in (("json", text), ("html", audit_page.html_page(whole, table))):
+            with files.replacing(places[kind]) as partial:
+                partial.write_text(content, encoding="utf-8")
+    met = [c["text"] for c in whole["conditions"] if c["met"]]
+    said = [audit_page.summary(whole), f"{places['html']} and {places['json'].name} say more."]
+    if found.resumed:
+        said.insert(0, f"{found.resumed} images were classified before.")
+    return "\n".join([*said, *(f"Condition met: {text}" for text in met)]), FAILED if met else 0
+
+
+def _counted(
+    manifest: geography.Manifest, found: Predictions, per_head: pd.Series
+) -> tuple[pd.DataFrame, list[dict[str, object]]]:
+    """The country table of the images that were classified, and `line`, `path`, `reason` of the others."""
     done = found.predicted >= 0
     if not done.any():
         raise ValueError(
             f"none of the {len(done)} images could be read; the first: {next(iter(found.skipped.values()))}"
         )
     right = [p in labels for p, labels in zip(found.predicted[done], manifest.rows["labels"][done], strict=True)]
+    if not any(right):
+        raise ValueError(
+            f"the model is wrong on all {len(right)} images, which leaves no slope; are the labels indices of its "
+            f"{found.classes} classes, counted from 0?"
+        )
     table = fairness.country_table(manifest.rows["country"][done], right, np.log(per_head))
     table.insert(0, "name", geography.countries()["name"][table.index])
     skipped = manifest.skipped.to_dict("records") + [
         {"line": row.line, "path": row.path, "reason": found.skipped[row.path]}
         for row in manifest.rows[~done].itertuples()
     ]
-    skipped.sort(key=operator.itemgetter("line"))
-    whole = report(table) | {
-        "model": {"name": model.name, "size": model.size},
-        "manifest": given.manifest.name,
-        "gdp": given.gdp if given.gdp == geography.SOURCES[0] else f"{given.gdp}, {given.year}",
-        "images": {"listed": len(done) + len(manifest.skipped), "classified": int(done.sum()), "skipped": len(skipped)},
-        "skipped": skipped,
-        "unmatched": manifest.unmatched,
-        "provenance": runtime.facts(started=started),
-    }
-    whole = jsonable(whole)
-    whole["conditions"] = [
-        {"text": c.text, "value": QUANTITIES[c.quantity](whole), "met": c.met(whole)} for c in conditions
-    ]
-    with files.replacing(places["json"]) as partial:
-        partial.write_text(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    with files.replacing(places["html"]) as partial:
-        partial.write_text(audit_page.html_page(whole, table), encoding="utf-8")
-    met = [c["text"] for c in whole["conditions"] if c["met"]]
-    said = [audit_page.summary(whole), f"{places['html']} and {places['json'].name} say more."]
-    if found.resumed:
-        said.insert(0, f"{found.resumed} images were classified before.")
-    return "\n".join([*said, *(f"Condition met: {text}" for text in met)]), FAILED if met else 0
+    return table, sorted(skipped, key=operator.itemgetter("line"))

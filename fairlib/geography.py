@@ -4,12 +4,13 @@ known.
 Second paper, section 4. Its own data set, images of ImageNet with their countries, is not public.
 """
 
+import csv
 import difflib
 import json
 import re
 import unicodedata
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.error import URLError
@@ -145,13 +146,14 @@ class Manifest:
 
     folder: the manifest's own, which every image lies in. rows: `line` of the file, `path` (as written, relative to the
     folder), `labels` (a tuple of class indices, any of which is right), `country` (alpha-3), one row per image.
-    skipped: `line` of the file, `path`, `reason`, one row per line that was left out. unmatched: country names that
-    were not known, as `match` gives them.
+    skipped: `line` of the file, `path`, `reason`, one row per line that was left out. named: the countries (alpha-3)
+    that any line names, used or not. unmatched: country names that were not known, as `match` gives them.
     """
 
     folder: Path
     rows: pd.DataFrame
     skipped: pd.DataFrame
+    named: frozenset[str]
     unmatched: dict[str, list[str]]
 
 
@@ -163,38 +165,75 @@ def inside(folder: Path, path: str) -> Path:
     parts = (PurePosixPath(path), PureWindowsPath(path))
     if not path.strip() or "\0" in path or any(p.is_absolute() or p.drive or p.root or ".." in p.parts for p in parts):
         raise ValueError(f"{path!r} is no path inside the manifest's folder; write it relative to that, without '..'")
-    found = (folder / path).resolve()
+    try:
+        found = (folder / path).resolve()
+    except RuntimeError as error:  # until Python 3.13
+        raise ValueError(f"{path!r} is a link that leads to itself; copy the file into the folder") from error
     if not found.is_relative_to(folder.resolve()):
         raise ValueError(f"{path!r} leads out of the manifest's folder through a link; copy the file into the folder")
     return found
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV file that are not blank, as cells without spaces around them, with the number of each."""
+    with open(path, encoding="utf-8-sig", newline="") as stream:
+        rows, line = csv.reader(stream, skipinitialspace=True, strict=True), 1
+        try:
+            for row in rows:
+                cells = [cell.strip() for cell in row]
+                if any(cells):
+                    yield line, cells
+                line = rows.line_num + 1
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is no text in UTF-8 ({error}); save it as CSV in UTF-8") from error
+        except csv.Error as error:
+            raise ValueError(f"{path} is no CSV file (line {line}: {error}); check the quotes from there on") from error
+
+
 def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
-    """Read a CSV file with the columns `path`, `label` and `country`, one line per image.
+    """Read a CSV file in UTF-8 with the columns `path`, `label` and `country`, one line per image.
 
     path: relative to the manifest's folder. label: the index of the right class, counted from 0, or several, any of
     which is right, as in `582|415`. country: a name or an ISO 3166-1 code. `known`: the codes that there is a GDP for,
     by default those of `gdp()`.
 
-    A line whose label is no such index, whose country is unknown or without GDP, or whose image is missing or listed
-    before is left out and listed under `skipped`. Raises FileNotFoundError where there is no file; ValueError where a
-    column is missing, nothing is usable, or a path leads out of the folder: such a manifest is refused whole.
+    A line that has more or fewer cells than the first, whose label is no such index, whose country is unknown or
+    without GDP, or whose image is missing or listed before is left out and listed under `skipped`. Raises
+    FileNotFoundError where there is no file; ValueError where a column is missing or there twice, nothing is usable, or
+    a path leads out of the folder: such a manifest is refused whole.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}; give a CSV file with the columns {', '.join(COLUMNS)}")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig")
-    except (ValueError, pd.errors.ParserError) as error:  # an empty file, bytes that are no text, a stray quote
-        raise ValueError(f"{path} is no CSV file ({error}); expected the columns {', '.join(COLUMNS)}") from error
-    if missing := [column for column in COLUMNS if column not in frame]:
-        raise ValueError(f"{path} lacks the column {', '.join(missing)}; its first line must name {', '.join(COLUMNS)}")
+    (_, first), *lines = list(_lines(path)) or [(1, [])]
+    heads = [head.lower() for head in first]
+    if wrong := [column for column in COLUMNS if heads.count(column) != 1]:
+        raise ValueError(
+            f"the first line of {path} is {','.join(first)!r}, expected the column {', '.join(wrong)} once; it must "
+            f"name {', '.join(COLUMNS)}, with commas between them"
+        )
     folder, known = path.parent, set(gdp().index if known is None else known)
-    codes, unmatched = match(frame["country"])
+    at = [heads.index(column) for column in COLUMNS]
+    codes, unmatched = match(cells[at[2]] for _, cells in lines if len(cells) == len(heads))
     rows, skipped, listed = [], [], {}
-    for line, (name, label, country) in enumerate(zip(*(frame[c] for c in COLUMNS), strict=True), start=2):
-        image, labels = inside(folder, name), label.split("|")
-        code = codes.get(country)
+    for line, cells in lines:
+        if len(cells) != len(heads):
+            reason = f"expected {len(heads)} cells, found {len(cells)}; put a cell that holds a comma in double quotes"
+            skipped.append((line, cells[min(at[0], len(cells) - 1)], reason))
+            continue
+        name, label, country = (cells[i] for i in at)
+        try:
+            image = inside(folder, name)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+        labels, code = label.split("|"), codes.get(country)
         if code is None:
             near = ", ".join(unmatched[country])
             reason = f"unknown country {country!r}" + (f"; did you mean {near}?" if near else "")
@@ -202,10 +241,10 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
             reason = f"no GDP for {country!r}"
         elif not all(re.fullmatch(r"\s*\d{1,9}\s*", part, re.ASCII) for part in labels):
             reason = f"label {label!r} is no class index (0, 1, ...)"
-        elif not image.is_file():
+        elif not _is_file(image):
             reason = "no such image"
-        elif listed.setdefault(image, line) != line:
-            reason = f"the image of line {listed[image]} again"
+        elif listed.setdefault(str(image), line) != line:
+            reason = f"the image of line {listed[str(image)]} again"
         else:
             rows.append((line, name, tuple(int(part) for part in labels), code))
             continue
@@ -217,6 +256,7 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
         folder,
         pd.DataFrame(rows, columns=["line", "path", "labels", "country"]),
         pd.DataFrame(skipped, columns=["line", "path", "reason"]),
+        frozenset(codes.values()),
         unmatched,
     )
 

@@ -1,5 +1,6 @@
 """The audit from end to end, on a few small images and a model that sees their colour; and all that can be wrong."""
 
+import io
 import json
 import math
 import re
@@ -12,11 +13,13 @@ import pandas as pd
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import __main__, audit, fairness, geography, models
+from fairlib import __main__, audit, audit_page, fairness, geography, models
 
 COUNTRIES = {"India": (8, 4), "Peru": (9, 5), "Brazil": (7, 5), "Germany": (10, 9), "Norway": (8, 8), "USA": (1, 1)}
 MODULE = """
@@ -52,6 +55,29 @@ def lost():
 
 def text():
     return "a model"
+
+def late():
+    class Late(Colour):
+        def forward(self, x):
+            return {"grey": super().forward(x)}["grey" if (x == 0.5).all() else "logits"]
+    return Late()
+
+def unmade():
+    raise OSError("no disk")
+
+def eager(x):
+    return Colour()
+
+def marked(mark=1.0):
+    class Marked(Colour):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mark", torch.tensor(mark), persistent=False)
+        def get_extra_state(self):
+            return {"kept": True}
+        def set_extra_state(self, state):
+            pass
+    return Marked()
 """
 
 
@@ -112,6 +138,18 @@ def test_the_numbers_are_those_of_the_images(house, capsys):
     assert {row["country"] for row in report["influence"]} == set(expected().index)
     assert f"slope {slope.slope:.3f}" in capsys.readouterr().out
     assert report["provenance"]["torch"]
+
+
+def test_a_terminal_without_a_minus_sign_is_written_to(house, monkeypatch):
+    written = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", written)
+    manifest = house / "set" / "manifest.csv"
+    swapped = {"India": "Norway", "Norway": "India", "Peru": "Germany", "Germany": "Peru"}
+    manifest.write_text(
+        re.sub(rf",({'|'.join(swapped)})$", lambda m: f",{swapped[m[1]]}", manifest.read_text(), flags=re.MULTILINE)
+    )
+    assert run() == 0
+    assert b"slope ?0." in written.buffer.getvalue()
 
 
 def test_the_page_stands_alone(house):
@@ -253,6 +291,10 @@ def test_a_link_made_after_the_manifest_was_read_is_not_followed(house):
         (r"path|India|Peru", "2 countries, expected at least 3"),
         (r"path|USA|Norway|Norway", "2 countries, expected at least 3"),
         (r"path|images/(Norway|USA|Germany[0-4])", "every country has the accuracy 1"),
+        (
+            r"path|images/(India[5-7]|Peru[5-8]|Brazil[56]|Germany9)",
+            "wrong on all 10 images, which leaves no slope; are",
+        ),
     ],
 )
 def test_samples_without_a_slope_are_refused(house, keep, complaint, capsys):
@@ -260,6 +302,19 @@ def test_samples_without_a_slope_are_refused(house, keep, complaint, capsys):
     manifest.write_text("".join(line for line in manifest.read_text().splitlines(True) if re.search(keep, line)))
     assert run() == 2
     assert complaint in capsys.readouterr().err
+    assert not Path("report.html").exists()
+    assert ("countries" in complaint) == (not Path("report.predictions.jsonl").exists())
+
+
+def test_a_country_of_which_no_image_is_left_is_named(house, capsys):
+    for path in (house / "set" / "images").glob("Peru*"):
+        path.write_bytes(b"")
+    for path in (house / "set" / "images").glob("Brazil*"):
+        path.unlink()
+    assert run() == 0
+    assert found()["without_images"] == ["Brazil", "Peru"]
+    assert "No image is left of Brazil, Peru." in capsys.readouterr().out
+    assert "No image is left of Brazil, Peru." in Path("report.html").read_text()
 
 
 def test_pixels_are_turned_resized_and_cut(tmp_path):
@@ -279,6 +334,48 @@ def test_pixels_are_turned_resized_and_cut(tmp_path):
     for mode in ("L", "RGBA", "P", "LA", "CMYK"):
         image.convert(mode).save(tmp_path / "other.tif")
         assert audit.pixels(tmp_path / "other.tif", 28).shape == (3, 28, 28)
+    image.save(tmp_path / "moving.gif", save_all=True, append_images=[image.rotate(180)])
+    assert audit.pixels(tmp_path / "moving.gif", 28)[0, 0, 0] > 0.9  # the first frame
+
+
+def test_sixteen_bits_are_scaled_not_cut_off(tmp_path):
+    ramp = np.tile(np.linspace(0, 65535, 64), (64, 1)).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    Image.fromarray(ramp).save(tmp_path / "deep.png", exif=exif)
+    Image.fromarray((ramp / 257).round().astype(np.uint8)).save(tmp_path / "flat.png", exif=exif)
+    deep, flat = (audit.pixels(tmp_path / name, 28) for name in ("deep.png", "flat.png"))
+    assert torch.equal(deep, flat)
+    assert 0.4 < deep.mean() < 0.6
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_numbers_of_unknown_range_are_refused(tmp_path, kind):
+    Image.fromarray(np.full((8, 8), 200, kind)).save(tmp_path / "x.tif")
+    with pytest.raises(
+        ValueError, match=r"the range of its numbers \(mode [FI]\) is unknown; save it with 8 or 16 bits"
+    ):
+        audit.pixels(tmp_path / "x.tif", 28)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_images_that_would_fill_the_memory_are_refused(tmp_path):
+    for name, shape in (("large", (9_500, 9_500)), ("narrow", (1, 2_000))):
+        Image.new("1", shape).save(tmp_path / f"{name}.png")
+        with pytest.raises(ValueError, match=r"\d+ x \d+ pixels are too many, or too narrow; scale the image down"):
+            audit.pixels(tmp_path / f"{name}.png", 224)
+
+
+def test_no_other_program_is_started_for_an_image(tmp_path):
+    (tmp_path / "x.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(UnidentifiedImageError):
+        audit.pixels(tmp_path / "x.eps", 28)
+
+
+@pytest.mark.parametrize("kind", audit.FORMATS)
+def test_formats_are_read(tmp_path, kind):
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "x", kind)
+    assert audit.pixels(tmp_path / "x", 8)[0].min() > 0.95
 
 
 # --- Interrupted and repeated runs. -----------------------------------------------------------------------------------
@@ -298,7 +395,7 @@ def test_an_interrupted_run_goes_on_where_it_was(house, capsys):
         stream.write('{"path": "images/Norw')  # killed while it wrote
     colour().calls, colour().interrupt = 0, None
     assert run("--batch-size", "8") == 0
-    assert colour().calls == 43 - 16
+    assert colour().calls == 43 - 16 + 1  # and the grey image that a model is tried on
     assert "16 images were classified before." in capsys.readouterr().out
     reports = [found(name) for name in ("whole", "report")]
     assert reports[0].pop("provenance") and reports[1].pop("provenance")
@@ -311,10 +408,52 @@ def test_a_finished_run_is_not_done_again_but_for_images_that_changed(house):
     run()
     colour().calls = 0
     assert run() == 0
-    assert colour().calls == 0
+    assert colour().calls == 1  # the grey image that a model is tried on
     Image.new("RGB", (20, 20), "white").save(house / "set" / "images" / "Peru0.png")
     assert run() == 0
-    assert colour().calls == 1
+    assert colour().calls == 1 + 1 + 1
+
+
+def test_an_image_that_changes_while_it_is_read_is_read_again(house, monkeypatch):
+    changing, plain, other = house / "set" / "images" / "Peru0.png", audit.pixels, []
+
+    def pixels(path, size):
+        found = plain(path, size)
+        if path.name == changing.name and not other:
+            other.append((int(found.mean((1, 2)).argmax()) + 1) % 3)
+            Image.new("RGB", (20, 20), ("red", "lime", "blue")[other[0]]).save(changing)
+        return found
+
+    monkeypatch.setattr(audit, "pixels", pixels)
+    run()
+    run()
+    kept = [json.loads(line) for line in Path("report.predictions.jsonl").read_text().splitlines()[1:]]
+    stamp = [changing.stat().st_size, changing.stat().st_mtime_ns]
+    assert [row["predicted"] for row in kept if row["stamp"] == stamp] == other
+
+
+def test_labels_that_a_finished_run_cannot_have_are_refused(house, capsys):
+    run()
+    manifest = house / "set" / "manifest.csv"
+    manifest.write_text(re.sub(r"Peru0.png,\d", "Peru0.png,3", manifest.read_text()))
+    assert run() == 2
+    assert "has 3 classes, but the manifest's labels go up to 3 (line 10)" in capsys.readouterr().err
+
+
+def test_two_audits_at_once_do_not_share_a_report(house, capsys):
+    with FileLock(".report.lock"):
+        assert run() == 2
+        assert "another audit is writing report; wait until it ends" in capsys.readouterr().err
+        assert run(out="other") == 0
+    assert run() == 0
+
+
+def test_whatever_the_predictions_depend_on_is_in_the_digest(house):
+    import own_model
+
+    given_ = [audit.Classifier("own_model:marked", own_model.marked(mark), 16) for mark in (1.0, 2.0, 1.0)]
+    digests = [audit._digest(g) for g in given_]
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_another_model_begins_anew(house, capsys):
@@ -346,6 +485,38 @@ def test_the_report_lies_where_it_is_asked_for(house, out):
     ]
 
 
+@pytest.mark.parametrize("kind", ["html", "json"])
+def test_a_page_of_somebody_else_s_is_left_alone(house, kind, capsys):
+    Path(f"report.{kind}").write_text("my thesis")
+    assert run() == 2
+    assert f"report.{kind} is no file of an earlier audit; move it away" in capsys.readouterr().err
+    assert Path(f"report.{kind}").read_text() == "my thesis"
+    assert not Path("report.predictions.jsonl").exists()
+
+
+def test_a_manifest_is_never_written_over(house, monkeypatch, capsys):
+    text = (house / "set" / "manifest.csv").read_text()
+    (house / "set" / "list.json").write_text(text)
+    argv = ["fairlib", "audit", "set/list.json", "--model", "own_model:make", "--out", "set/list", "--size", "16"]
+    monkeypatch.setattr(sys, "argv", argv)
+    assert __main__.main() == 2
+    assert (house / "set" / "list.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("out", "complaint"),
+    [
+        ("set", "--out is set, a folder; add a name for the report, such as set/report"),
+        (".", "--out is ., a folder"),
+        ("own_model.py/report", "nothing can be written at own_model.py/report"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_done(house, out, complaint, capsys):
+    assert run(out=out) == 2
+    assert complaint in capsys.readouterr().err
+    assert colour().calls == 0
+
+
 # --- Models. ----------------------------------------------------------------------------------------------------------
 
 
@@ -354,20 +525,28 @@ def test_the_report_lies_where_it_is_asked_for(house, out):
     [
         (
             "own_model:narrow",
-            "has 2 classes, but the manifest's labels go up to 2; give a model with 3 classes or more",
+            "has 2 classes, but the manifest's labels go up to 2 (line 2); give a model with 3 classes or more",
         ),
-        ("own_model:large", "cannot take images of shape (32, 3, 16, 16)"),
-        ("own_model:flat", "expected (32, classes)"),
+        ("own_model:large", "cannot take images of shape (1, 3, 16, 16) (RuntimeError: "),
+        ("own_model:late", "cannot take images of shape (32, 3, 16, 16) (KeyError: 'logits')"),
+        ("own_model:flat", "gave (768,) for a batch of 1, expected (1, classes)"),
         ("own_model:lost", "gave numbers that are not finite"),
         ("own_model:text", "returned a str, expected a torch.nn.Module"),
-        ("own_model:gone", "cannot be imported"),
-        ("no_such_module:make", "cannot be imported"),
-        (":", "cannot be imported"),
+        ("own_model:unmade", "the model own_model:unmade cannot be made (OSError: no disk)"),
+        ("own_model:eager", "cannot be made (TypeError: eager() missing 1 required positional argument"),
+        ("own_model:gone", "cannot be made (AttributeError: "),
+        ("broken:make", "cannot be made (SyntaxError: "),
+        ("leaving:make", "cannot be made (SystemExit: 0)"),
+        ("no_such_module:make", "cannot be made (ModuleNotFoundError: "),
+        (":", "cannot be made (ValueError: "),
         ("resnet5000", "no model is called 'resnet5000'; expected"),
     ],
 )
 def test_models_that_do_not_fit_are_refused(house, model, complaint, capsys):
+    (house / "broken.py").write_text("def make(:\n")
+    (house / "leaving.py").write_text("import sys\nsys.exit(0)\n")
     assert run(model=model) == 2
+    assert not Path("report.html").exists()
     assert complaint in capsys.readouterr().err
 
 
@@ -424,6 +603,21 @@ def test_a_model_of_timm_normalises_as_it_says(monkeypatch):
     assert given_.size == config["input_size"][-1]
 
 
+def test_a_network_of_timm_that_does_not_classify_is_refused(monkeypatch):
+    timm = pytest.importorskip("timm")
+    network = timm.create_model("test_vit", pretrained=False, num_classes=0)
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: network)
+    with pytest.raises(ValueError, match="test_vit has no classes, it gives features"):
+        audit.classifier("test_vit")
+
+
+def test_a_network_of_timm_that_nobody_trained_is_named(monkeypatch):
+    timm = pytest.importorskip("timm")
+    monkeypatch.setattr(timm.models._builder, "_resolve_pretrained_source", lambda config: ("", ""))
+    with pytest.raises(FileNotFoundError, match="the weights of test_vit could not be had"):
+        audit.classifier("test_vit")
+
+
 @pytest.mark.parametrize("name", ["EfficientNet-Lite0", "efficientnet_lite0"])
 def test_the_book_s_own_models_come_first(monkeypatch, name):
     own = torch.nn.Identity()
@@ -444,3 +638,35 @@ def test_a_report_is_json_whatever_the_table():
     perfect = table.assign(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5, 1.0], right=0)
     json.dumps(audit.jsonable(audit.report(perfect, worlds=20)), allow_nan=False)
     assert audit.jsonable({"a": [float("nan"), np.int64(3), (np.float64("inf"),)]}) == {"a": [None, 3, [None]]}
+
+
+def test_what_could_have_been_found_bears_its_simulation_error():
+    found_ = audit.could_have_found(expected(), 0.05, 0.01, worlds=400, seed=1)  # a reach that is too short at first
+    curve = pd.DataFrame(found_["curve"])
+    assert curve["slope"].max() > 0.01 and (curve["high"] > curve["share"]).any()
+    low, at, high = (found_[name] for name in ("detectable_low", "detectable", "detectable_high"))
+    assert 0 < low < at < high < curve["slope"].max()
+    many = audit.could_have_found(expected(), 0.05, 0.01, worlds=5_000, seed=2)["detectable"]
+    assert low < many < high
+    again = audit.could_have_found(expected(), 0.05, 0.01, worlds=3_600, seed=1)
+    assert again["detectable_high"] - again["detectable_low"] < (high - low) / 2
+
+
+def test_a_sample_that_finds_nothing_says_so():
+    few = expected().loc[["IND", "PER", "NOR"]].assign(n=1, right=[0, 1, 1], accuracy=[0.0, 1.0, 1.0])
+    found_ = audit.could_have_found(few, 0.0, 0.1, worlds=50, seed=0)
+    assert math.isnan(found_["detectable"]) and found_["curve"][-1]["slope"] == audit.STEEPEST
+    assert audit_page.reached(audit.jsonable(found_)) == "no slope up to 1.000"
+
+
+def test_what_a_slope_amounts_to_has_the_slopes_interval():
+    table = expected().assign(name=list(COUNTRIES), low=0.0, high=1.0)
+    said = audit.report(table, worlds=20)
+    slope, effect = said["slope"], said["effect"]
+    for name in ("doubling", "gap"):
+        scale = effect[name] / slope["slope"]
+        assert [effect[f"{name}_{end}"] for end in ("low", "high")] == pytest.approx(
+            [scale * slope[e] for e in ("low", "high")]
+        )
+    assert said["accuracy"] == pytest.approx(32 / 43)
+    assert (said["accuracy_low"], said["accuracy_high"]) == pytest.approx(proportion_confint(32, 43, method="wilson"))

@@ -245,6 +245,58 @@ def test_columns_may_come_in_any_order_with_others(folder):
     assert found.rows.to_dict("records") == [{"line": 2, "path": "a.png", "labels": (1,), "country": "PER"}]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff{0}\r\n{1}\r\n",
+        " path , label,\tcountry \n{1}",
+        "PATH,Label,country\n\n , ,\n{1}\n\n",
+        "{0}\ra.png , 1 , Peru\r",
+    ],
+)
+def test_a_table_may_look_as_programs_write_it(folder, text):
+    found = geography.manifest(write(folder, text.format("path,label,country", "a.png,1,Peru")))
+    assert found.rows[["path", "labels", "country"]].to_dict("records") == [
+        {"path": "a.png", "labels": (1,), "country": "PER"}
+    ]
+    assert found.skipped.empty
+
+
+def test_a_line_has_the_number_that_an_editor_shows(folder):
+    text = 'path,label,country\n\na.png,1,Peru\n"two\nlines.png",1,Peru\n\ngone.png,1,Peru\n'
+    found = geography.manifest(write(folder, text))
+    assert list(found.rows["line"]) == [3]
+    assert list(found.skipped["line"]) == [4, 7]
+
+
+def test_a_line_with_other_cells_is_left_out_and_counted(folder):
+    found = geography.manifest(write(folder, "label,path,country\n1,a.png,Peru\n1,b.png\n1,b.png,Peru,x\n1\n"))
+    assert list(found.rows["path"]) == ["a.png"]
+    assert list(found.skipped["path"]) == ["b.png", "b.png", "1"]
+    assert [r[:25] for r in found.skipped["reason"]] == [f"expected 3 cells, found {n}" for n in (2, 4, 1)]
+
+
+def test_a_name_that_no_file_can_have_is_no_image(folder):
+    os.mkfifo(folder / "pipe.png")
+    text = f"path,label,country\na.png,1,Peru\n{'x' * 300}.png,1,Peru\nsub,1,Peru\npipe.png,1,Peru\n"
+    assert list(geography.manifest(write(folder, text)).skipped["reason"]) == ["no such image"] * 3
+
+
+def test_a_link_to_itself_is_no_image(folder):
+    os.symlink("circle", folder / "circle")
+    try:
+        found = geography.manifest(write(folder, "path,label,country\na.png,1,Peru\ncircle,1,Peru\n"))
+    except ValueError as error:
+        assert "line 3: 'circle' is a link that leads to itself" in str(error)  # until Python 3.13
+    else:
+        assert list(found.skipped["reason"]) == ["no such image"]
+
+
+def test_countries_that_lost_every_image_are_named(folder):
+    found = geography.manifest(write(folder, "path,label,country\na.png,1,Peru\ngone.png,1,Chile\nb.png,1,Narnia\n"))
+    assert found.named == {"PER", "CHL"}
+
+
 ESCAPES = [
     "../secret.png",
     "sub/../../secret.png",
@@ -289,11 +341,13 @@ def test_no_path_gets_out(path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("path,label\na.png,1\n", "lacks the column country"),
-        ("", "is no CSV file"),
+        ("path,label\na.png,1\n", "is 'path,label', expected the column country once"),
+        ("path;label;country\na.png;1;Peru\n", "is 'path;label;country', expected .* with commas between them"),
+        ("path,label,country,path\na.png,1,Peru,b.png\n", "expected the column path once"),
+        ("", "is '', expected the column path, label, country once"),
         ("path,label,country\n", "names no usable image"),
         ("path,label,country\ngone.png,1,Peru\n", "names no usable image; line 2: no such image"),
-        ('path,label,country\n"a.png,1,Peru\n', "is no CSV file|names no usable image|lacks"),
+        ('path,label,country\n"a.png,1,Peru\n', r"is no CSV file \(line 2: unexpected end of data\)"),
     ],
 )
 def test_a_manifest_without_images_is_refused(folder, text, complaint):
@@ -302,9 +356,10 @@ def test_a_manifest_without_images_is_refused(folder, text, complaint):
 
 
 def test_bytes_that_are_no_text_are_refused(folder):
-    (folder / "manifest.csv").write_bytes(b"\xff\xfe\x00\x81path")
-    with pytest.raises(ValueError, match="is no CSV file"):
-        geography.manifest(folder / "manifest.csv")
+    for content in (b"\xff\xfe\x00\x81path", "path,label,country\na.png,1,C\u00f4te d'Ivoire\n".encode("latin-1")):
+        (folder / "manifest.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=r"is no text in UTF-8 .*; save it as CSV in UTF-8"):
+            geography.manifest(folder / "manifest.csv")
 
 
 def test_a_missing_manifest_is_named(tmp_path):
