@@ -163,6 +163,12 @@ def test_the_published_meta_regression_comes_back(monkeypatch):
     assert (found.t, found.F) == pytest.approx((-3.5483, 12.5905), rel=1e-4)
 
 
+def test_the_sampling_variance_is_that_of_a_share_of_images():
+    """10 and 40 images, of which 5 and 30 are right: 35 of 50, so 0.7 x 0.3 / n_i; and so for each of many tables."""
+    p, n = np.array([[0.5, 0.75], [1.0, 0.5]]), np.array([10, 40])
+    assert fairness.sampling_variance(p, n) == pytest.approx(np.array([[0.021, 0.00525], [0.024, 0.006]]))
+
+
 def restricted(tau2: float, table: pd.DataFrame) -> float:
     """Minus the restricted log-likelihood of the meta-regression, but for a constant."""
     g, p, n = (table[c].to_numpy(dtype=float) for c in ("log_gdp", "accuracy", "n"))
