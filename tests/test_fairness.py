@@ -346,6 +346,12 @@ def test_power_is_that_of_the_noncentral_t():
         assert share == pytest.approx(expected, abs=0.03)
     assert (found["low"] <= found["share"]).all() and (found["share"] <= found["high"]).all()
     assert found["worlds"].tolist() == [4_000] * 2
+    assert found["share"].tolist() == (found["rejected"] / 4_000).tolist()
+
+
+def test_the_accuracy_of_simulated_worlds_is_that_over_all_images():
+    given = fairness.power(TABLE, [0.01], worlds=300, accuracy=np.average(TABLE["accuracy"], weights=TABLE["n"]))
+    pd.testing.assert_frame_equal(fairness.power(TABLE, [0.01], worlds=300), given)
 
 
 def test_the_same_seed_is_the_same_worlds():
