@@ -285,7 +285,8 @@ def meta_regression(g: ArrayLike, y: ArrayLike, v: ArrayLike) -> Slope:
 def rejects(g: ArrayLike, p: ArrayLike, n: ArrayLike, method: str = "gls") -> NDArray[np.bool_]:
     """Whether the test of slope zero rejects at the level 0.05, in many worlds at once.
 
-    g (k,), p (R, k), n (k,) or (R, k) -> (R,) bool. A world in which every country has the same accuracy is not rejected.
+    g (k,), p (R, k), n (k,) or (R, k) -> (R,) bool. A world in which every country has the same accuracy is not
+    rejected.
     """
     g, p, n = (np.asarray(a, dtype=float) for a in (g, p, n))
     checks.one_of(method, METHODS, "method")

@@ -37,7 +37,8 @@ TABLE = made()
 tables = st.integers(3, 12).flatmap(
     lambda k: (
         st.tuples(
-            arrays(float, k, elements=st.floats(6, 12), unique=True),
+            # Two that all but agree leave a third with a leverage of 1 but for rounding, of which HC3 makes anything.
+            arrays(float, k, elements=st.integers(600, 1_200).map(lambda i: i / 100), unique=True),
             arrays(float, k, elements=st.integers(0, 20).map(lambda i: i / 20)),
             arrays(int, k, elements=st.integers(1, 5_000)),
         )
