@@ -282,19 +282,18 @@ def meta_regression(g: ArrayLike, y: ArrayLike, v: ArrayLike) -> Slope:
     return Slope("meta", beta, beta - half, beta + half, start, se, t, df, float(2 * stats.t.sf(abs(t), df)), tau2)
 
 
-def rejects(
-    g: ArrayLike, p: ArrayLike, n: ArrayLike, method: str = "gls", *, level: float = LEVEL
-) -> NDArray[np.bool_]:
-    """Whether the test of slope zero rejects, in many worlds at once: p (R, k), g (k,), n (k,) or (R, k) -> (R,) bool.
+def rejects(g: ArrayLike, p: ArrayLike, n: ArrayLike, method: str = "gls") -> NDArray[np.bool_]:
+    """Whether the test of slope zero rejects at the level 0.05, in many worlds at once.
 
-    A world in which every country has the same accuracy is not rejected.
+    g (k,), p (R, k), n (k,) or (R, k) -> (R,) bool. A world in which every country has the same accuracy is not
+    rejected.
     """
     g, p, n = (np.asarray(a, dtype=float) for a in (g, p, n))
     checks.one_of(method, METHODS, "method")
     varied = np.ptp(p, axis=-1) > 0
     found = np.zeros(p.shape[:-1], dtype=bool)
     found[varied] = np.abs(_t(g, p[varied], np.broadcast_to(n, p.shape)[varied], method)) > stats.t.ppf(
-        1 - level / 2, p.shape[-1] - 2
+        1 - LEVEL / 2, p.shape[-1] - 2
     )
     return found
 
@@ -455,13 +454,13 @@ def _icc(ratio: float, m: int) -> float:
     return (ratio - 1) / (ratio + m - 1)
 
 
-def size_within_sets(icc: float, models: int, *, level: float = LEVEL) -> float:
-    """How often the pooled one-sided t-test of `models` against as many rejects when only the luck of two D_rob
-    differs.
+def size_within_sets(icc: float, models: int) -> float:
+    """How often the pooled one-sided t-test of `models` against as many rejects, at the level 0.05, when only the luck
+    of two D_rob differs.
 
     The test takes 2 s_w^2 / m for the variance of the difference, which is 2 (s_b^2 + s_w^2 / m): its t is too large by
     the square root of 1 + m icc / (1 - icc). `icc`: `shared_luck`, below zero read as zero; normal slopes.
     """
     icc = min(max(icc, 0.0), 1 - 1e-9)
     df = 2 * models - 2
-    return float(stats.t.sf(stats.t.ppf(1 - level, df) / np.sqrt(1 + models * icc / (1 - icc)), df))
+    return float(stats.t.sf(stats.t.ppf(1 - LEVEL, df) / np.sqrt(1 + models * icc / (1 - icc)), df))
