@@ -244,10 +244,13 @@ def _reml(g: Array, y: Array, v: Array, *, steps: int = 200, tolerance: float = 
     """The variance between countries by restricted maximum likelihood: Fisher scoring, not below zero.
 
     With P = W - W X (X'WX)^-1 X'W the step is (y'PPy - tr P) / tr PP; here Py = w * residual, and the traces are
-    written out for the two columns of X, a constant and g about its weighted mean, which make X'WX diagonal.
+    written out for the two columns of X, a constant and g about its weighted mean, which make X'WX diagonal. Where the
+    likelihood is more curved than expected the steps would jump to and fro over its maximum for ever: a table whose
+    step turns back takes half as long ones from then on.
     """
     y, v = np.broadcast_arrays(y, v)
     tau2 = np.maximum(0.0, y.var(-1, ddof=1) - v.mean(-1))
+    length, before = np.ones_like(tau2), np.zeros_like(tau2)
     for _ in range(steps):
         w = 1 / (v + tau2[..., None])
         _, _, rest, about, squares = _line(g, y, w)
@@ -262,7 +265,8 @@ def _reml(g: Array, y: Array, v: Array, *, steps: int = 200, tolerance: float = 
         trace2 = s2 - 2 * (s3 / total + q3 / squares) + (s2 / total) ** 2 + (q2 / squares) ** 2
         trace2 = trace2 + 2 * c2**2 / (total * squares)
         step = ((w**2 * rest**2).sum(-1) - trace) / trace2
-        moved = np.maximum(0.0, tau2 + step)
+        length = np.where(step * before < 0, length / 2, length)
+        moved, before = np.maximum(0.0, tau2 + length * step), step
         if (np.abs(moved - tau2) <= tolerance * (v.mean(-1) + tau2)).all():
             return moved
         tau2 = moved
