@@ -1,6 +1,9 @@
 """Bad input, refused in one place: each check says what was wrong, what was expected and how to mend it."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Number, Real
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -27,34 +30,125 @@ def images(x: Tensor, shape: Sequence[int] | None = None, name: str = "x") -> No
         raise ValueError(f"{name} {what}, expected pixels in [0, 1]; the model normalises, the caller must not")
 
 
-def labels(y: Tensor, n: int, classes: int = 10) -> None:
-    """Refuse anything but (n,) int64 labels in [0, classes)."""
+def pair(x: Tensor, x_adv: Tensor) -> None:
+    """Refuse two batches of images unless both are such, of one shape."""
+    images(x)
+    images(x_adv, x.shape[1:], "x_adv")
+    if len(x_adv) != len(x):
+        raise ValueError(f"x_adv has {len(x_adv)} images, expected {len(x)}: one for each image of x")
+
+
+def channels(x: Tensor, allowed: Sequence[int]) -> None:
+    """Refuse anything but floating-point images (N, C, H, W), one or more, with a number of channels on the list."""
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 4 or not x.numel():
+        what = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise ValueError(f"x is {what}, expected one or more floating-point images (N, C, H, W)")
+    if x.shape[1] not in allowed:
+        hint = "drop an alpha channel with x[:, :3], repeat a grey one with x.expand(-1, 3, -1, -1)"
+        raise ValueError(f"x has {x.shape[1]} channels, expected {' or '.join(map(str, allowed))}; {hint}")
+
+
+def sides(x: Tensor, smallest: int, name: str) -> None:
+    """Refuse images (N, C, H, W) that are smaller than what is named can take."""
+    if min(x.shape[2:]) < smallest:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}, expected sides of {smallest} pixels or more for {name}; take larger images"
+        )
+
+
+def labels(y: Tensor, n: int, classes: int | None = 10) -> None:
+    """Refuse anything but (n,) int64 labels in [0, classes); None knows of no largest one."""
     if not isinstance(y, Tensor) or y.dtype != torch.int64:
         kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(f"y is {kind}, expected a torch.int64 tensor; use torch.as_tensor(y, dtype=torch.int64)")
     if tuple(y.shape) != (n,):
         raise ValueError(f"y has shape {tuple(y.shape)}, expected ({n},): one label per image")
-    if n and not (int(y.min()) >= 0 and int(y.max()) < classes):
-        raise ValueError(
-            f"y spans [{int(y.min())}, {int(y.max())}], expected labels in [0, {classes - 1}]; count classes from 0"
-        )
+    low, high = (int(v) for v in torch.aminmax(y)) if n else (0, 0)
+    if low < 0 or (classes is not None and high >= classes):
+        expected = "0 or more" if classes is None else f"in [0, {classes - 1}]"
+        raise ValueError(f"y spans [{low}, {high}], expected labels {expected}; count classes from 0")
 
 
 def evaluating(model: nn.Module) -> None:
-    """Refuse a model in training mode."""
+    """Refuse what is no model, and a model in training mode."""
+    instance(model, nn.Module, "the model", "get one with fairlib.training.shipped or fairlib.models.pretrained")
     if model.training:
         raise ValueError("the model is in training mode, expected evaluation mode; call model.eval() first")
 
 
+def classified(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Refuse a model in training mode, and images and labels other than those that it asks for."""
+    evaluating(model)
+    if not (hasattr(model, "shape") and hasattr(model, "classes")):
+        raise ValueError(
+            f"the model is a {type(model).__name__} that does not say its shape and its classes, expected a "
+            "fairlib.models.LayeredModel; write yours as one"
+        )
+    images(x, model.shape)
+    labels(y, len(x), model.classes)
+
+
 def unit(value: float, name: str) -> float:
     """Refuse a number outside [0, 1] (NaN included); return it as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+    if not _number(value) or not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} is {value!r}, expected a number in [0, 1]: pixels live on that scale (8/255, not 8)")
     return float(value)
 
 
+def positive(value: float, name: str, what: str) -> None:
+    """Refuse anything but a finite number above 0."""
+    if not _number(value) or not 0 < value < float("inf"):
+        raise ValueError(f"{name} is {value!r}, expected a positive number, {what}")
+
+
+def not_negative(value: float, name: str, what: str) -> None:
+    """Refuse anything but a number that is 0 or more; it may be infinite."""
+    if not _number(value) or not value >= 0:
+        raise ValueError(f"{name} is {value!r}, expected 0 or more, {what}")
+
+
+def whole(value: int, name: str, low: int = 1, high: int | None = None) -> int:
+    """Refuse anything but a whole number from `low` to `high`; return it."""
+    if not _number(value, Integral) or value < low or (high is not None and value > high):
+        ends = f"of {low} or more" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} is {value!r}, expected a whole number {ends}")
+    return value
+
+
+def _number(value: object, kind: type = Real) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 def one_of(value: str, allowed: Sequence[str], name: str) -> str:
     """Refuse a name that is not on the list; return it."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} is {value!r}, expected one of: {', '.join(allowed)}")
     return value
+
+
+def instance(value: object, kind: type, name: str, mend: str) -> None:
+    """Refuse what is not of the kind; `mend` says where to get one that is."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {_what(value)}, expected a {kind.__name__}; {mend}")
+
+
+def several(values: Iterable, name: str) -> None:
+    """Refuse a single value where there may be several."""
+    if not isinstance(values, Iterable):
+        raise ValueError(f"{name} is {_what(values)}, expected several; put a single one into a list")
+
+
+def generator(value: torch.Generator) -> None:
+    """Refuse what is no generator: a seed, or torch's global state, which None would be."""
+    instance(value, torch.Generator, "generator", "get one with fairlib.runtime.generator(seed)")
+
+
+def path(value: str | os.PathLike, name: str) -> Path:
+    """Refuse what is no path; return it as one."""
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(f"{name} is {_what(value)}, expected a path; give it as a string or a pathlib.Path")
+    return Path(value)
+
+
+def _what(value: object) -> str:
+    return repr(value) if isinstance(value, str | Number | None) else f"a {type(value).__name__}"

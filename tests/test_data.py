@@ -87,7 +87,7 @@ def test_each_caller_gets_pixels_of_its_own():
             lambda: data.centroids("FashionMNIST", "a"),
             "centroid_set of FashionMNIST is 'a', expected one of: first, random, mean, medoid",
         ),
-        (lambda: data.table("hua"), r"'tables/hua\.csv' is not listed .* known files: .*tables/pepe_alphas\.csv"),
+        (lambda: data.table("hua"), "name is 'hua', expected one of: ambiguities, .*, pepe_centroids, pepe_tables$"),
     ],
 )
 def test_unknown_names_are_answered_with_the_known_ones(call, mend):
@@ -118,9 +118,9 @@ def test_the_split_follows_its_seed():
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("validation", [0, 100, -1])
+@pytest.mark.parametrize("validation", [0, 100, -1, 2.5, "3", None, True])
 def test_an_impossible_split_is_refused(validation):
-    with pytest.raises(ValueError, match=f"validation is {validation}, expected between 1 and 99, the images there"):
+    with pytest.raises(ValueError, match=f"validation is {validation!r}, expected a whole number from 1 to 99"):
         data.train_validation(*numbered(100), validation=validation)
 
 
@@ -365,6 +365,29 @@ def test_photographs_of_a_folder(album, monkeypatch):
     assert data.photographs(folder, size=4)[0].shape == (1, 3, 4, 4)
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "file, label\none.png, 7\n",
+        " file ,label \n one.png ,7 \n",
+        "\ufefffile,label\none.png,7\n",
+        "file,label,image\none.png,7,elsewhere.png\n",
+    ],
+    ids=["after commas", "around commas", "byte order mark", "both names"],
+)
+def test_a_table_as_people_write_it(album, table):
+    folder, pixels = album
+    (folder / "images.csv").write_text(table, encoding="utf-8")
+    x, y = data.photographs(folder, size=8)
+    assert torch.equal(x, pixels[:1]) and y.tolist() == [7]
+
+
+@pytest.mark.parametrize("images", [5, True, ["album"], b"album", {}])
+def test_what_is_no_folder_is_refused(images):
+    with pytest.raises(ValueError, match=r"images is .*, expected a path; give it as a string or a pathlib\.Path"):
+        data.photographs(images, size=8)
+
+
 def test_mixed_sizes_come_out_equal(album):
     folder, _ = album
     Image.new("RGB", (30, 20), (255, 0, 51)).save(folder / "one.png")
@@ -440,9 +463,9 @@ def test_a_damaged_image_is_refused(album, wrong):
         data.photographs(album[0], size=8)
 
 
-@pytest.mark.parametrize("size", [0, -3])
+@pytest.mark.parametrize("size", [0, -3, 8.0, "8", None, True, float("nan")])
 def test_an_impossible_size_is_refused(size):
-    with pytest.raises(ValueError, match=f"size is {size}, expected 1 or more pixels"):
+    with pytest.raises(ValueError, match=f"size is {size!r}, expected a whole number of 1 or more"):
         data.photographs(size=size)
 
 

@@ -75,7 +75,7 @@ def test_a_stack_computes_what_its_networks_do(digits, network):
         ({"epochs": 0}, "epochs=0, .* expected all to be positive"),
         ({"lr": float("nan")}, "lr=nan: expected all to be positive"),
         ({"batch_size": 0}, "batch_size=0, .* expected all to be positive"),
-        ({"validation": 64}, "validation is 64, expected between 1 and 63"),
+        ({"validation": 64}, "validation is 64, expected a whole number from 1 to 63"),
         ({"network": "LeNet"}, "network is 'LeNet', expected one of"),
         ({"network": "VisionTransformer"}, r"is a \w+, expected Linear and Conv2d only; train such a network with"),
         ({"x": torch.full((64, 1, 28, 28), 2.0)}, r"x spans \[2, 2\], expected pixels in \[0, 1\]"),

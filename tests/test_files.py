@@ -86,6 +86,13 @@ def test_an_unlisted_file_is_refused(folder):
         files.checked("b.txt")
 
 
+@pytest.mark.parametrize("line", [b"5f2b sub/a.txt\n", b"sub/a.txt\n", b"\xff\xfe  a\n"])
+def test_a_damaged_list_is_refused(folder, line):
+    (folder / "SHA256SUMS").write_bytes(line)
+    with pytest.raises(ValueError, match=r"SHA256SUMS is damaged, expected lines of .*; restore it with `git checkout"):
+        files.checked("sub/a.txt")
+
+
 def test_a_change_of_the_list_is_seen(folder):
     files.checked("sub/a.txt")
     (folder / "sub" / "a.txt").write_bytes(b"new")

@@ -120,7 +120,7 @@ def test_judges_look_at_the_clean_image_once():
 
 
 def test_answers_do_not_depend_on_the_batch():
-    x = grey(*np.linspace(0, 1, 23))
+    x = grey(*np.linspace(0, 1, 23)).float()
     assert torch.equal(images.answers(MODEL, x, batch_size=7), images.answers(MODEL, x, batch_size=23))
     assert images.answers(MODEL, x).tolist() == [0] * 11 + [0] + [1] * 11
 
@@ -212,6 +212,111 @@ def test_a_ratio_is_that_of_the_means_on_the_same_images():
     )  # delta method
     assert (found["high"] - found["low"]) / 2 == pytest.approx(1.96 * spread, rel=0.1)
     assert images.ratio(2 * second, second) == pytest.approx({"value": 2, "low": 2, "high": 2, "n": 200})
+
+
+def test_the_bootstrap_is_scipys():
+    samples = [G.uniform(1, 2, size=60) for _ in range(3)]
+
+    def statistic(a, b, c, axis):
+        return a.mean(axis=axis) / b.mean(axis=axis) - c.mean(axis=axis)
+
+    ends = stats.bootstrap(
+        samples, statistic, paired=True, n_resamples=images.RESAMPLES, method="percentile", rng=0
+    ).confidence_interval
+    found = images.bootstrapped(statistic, *samples)
+    assert (found["low"], found["high"]) == pytest.approx((ends.low, ends.high), rel=1e-12)
+    assert (found["value"], found["n"]) == (pytest.approx(statistic(*samples, axis=0)), 60)
+
+
+def test_resamples_that_divide_by_nothing_are_left_out():
+    """Of the 27 resamples of three images, the eight without the last have no ratio."""
+    first, second = np.array([5.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0])
+    draws = [list(draw) for draw in itertools.product(range(3), repeat=3) if 2 in draw]
+    ratios = [first[draw].sum() / second[draw].sum() for draw in draws]
+    found = images.ratio(first, second)
+    assert len(ratios) == 19
+    assert [found["low"], found["high"]] == np.quantile(ratios, [0.025, 0.975], method="inverted_cdf").tolist()
+    with pytest.raises(ValueError, match="the statistic divides by nothing, expected numbers whose mean is not 0"):
+        images.ratio(first, 0 * second)
+
+
+NUMBERS = [1.0, 2.0, 3.0]
+BAD_NUMBERS = {
+    "one": ([1.0], "there are 1 images, expected two or more"),
+    "none": ([], "there are 0 images, expected two or more"),
+    "NaN": ([1.0, 2.0, np.nan], "the values hold NaN or infinity, expected a number for each image; leave these"),
+    "infinite": ([1.0, 2.0, np.inf], "the values hold NaN or infinity"),
+    "words": (["a", "b", "c"], r"the values are not numbers \(.*\), expected one number for each image"),
+    "nothing": (None, r"(have shape \(\)|NaN or infinity).*, expected"),
+    "two columns": ([[1.0, 2.0]] * 3, r"the values have shape .*\(3, 2\).*, expected one number for each image"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS)
+def test_what_is_no_number_for_each_image_is_refused(bad):
+    values, mend = BAD_NUMBERS[bad]
+    with pytest.raises(ValueError, match=mend):
+        images.mean(values)
+    for of in (images.difference, images.ratio):
+        for pair in ((values, NUMBERS), (NUMBERS, values)):
+            with pytest.raises(ValueError, match="expected"):
+                of(*pair)
+
+
+@pytest.mark.parametrize("success", [[], None, "ab", ["a", "b"], [2, 3], [np.nan, 1.0], True, [[True, False]]])
+def test_what_is_no_success_is_refused(success):
+    with pytest.raises(ValueError, match=r"success is .*, expected True or False for each of one or more images"):
+        images.success_rate(success)
+
+
+@pytest.mark.parametrize(
+    ("values", "leader", "mend"),
+    [
+        (None, "a", "values is None, expected a DataFrame; make one: a row per image, a column per method"),
+        (pd.DataFrame({"a": NUMBERS, "b": NUMBERS}), "c", "leader is 'c', expected one of: a, b"),
+        (pd.DataFrame({"a": NUMBERS}), "a", "values has the column a only, expected another one"),
+    ],
+)
+def test_a_margin_needs_two_methods(values, leader, mend):
+    with pytest.raises(ValueError, match=mend):
+        images.margin(values, leader)
+
+
+HALF = torch.full((2, 3, 4, 4), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mend"),
+    [
+        ({"model": Brightness().train()}, r"training mode, expected evaluation mode; call model\.eval\(\) first"),
+        ({"model": "LeNet5"}, "the model is 'LeNet5', expected a Module; get one with"),
+        ({"x": HALF.double()}, "x has dtype torch.float64, expected torch.float32"),
+        ({"y": [0, 0]}, "y is list, expected a torch.int64 tensor"),
+        ({"y": torch.tensor([0])}, r"y has shape \(1,\), expected \(2,\)"),
+        ({"y": torch.tensor([0, -1])}, r"y spans \[-1, 0\], expected labels 0 or more"),
+        ({"attacked": {}}, "attacked is empty, expected the images of one attack or more"),
+        ({"attacked": HALF}, r"attacked is .*, expected a Mapping; name the attack: \{'pgd': x_adv\}"),
+        ({"attacked": {"pgd": HALF[:1]}}, "x_adv has 1 images, expected 2"),
+        ({"judges": SQUARE}, "judges is .*, expected several; put a single one into a list"),
+        ({"judges": ["SSIM"]}, r"a judge is 'SSIM', expected a Distance; get one with fairlib\.perceptual\.distance"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_measured_is_refused(wrong, mend):
+    given = {"model": MODEL, "x": HALF, "y": torch.tensor([0, 0]), "attacked": {"pgd": HALF}, "judges": [SQUARE]}
+    with pytest.raises(ValueError, match=mend):
+        images.measure(**given | wrong)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "10", None, True])
+def test_a_bad_batch_size_is_refused(size):
+    with pytest.raises(ValueError, match=r"batch_size is .*, expected a whole number of 1 or more"):
+        images.answers(MODEL, HALF, batch_size=size)
+
+
+def test_only_a_distance_is_counted():
+    with pytest.raises(ValueError, match="distance is 'SSIM', expected a Distance; get one with"):
+        images.counting("SSIM")
 
 
 def test_norms_ask_for_an_image_each():

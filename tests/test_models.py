@@ -228,6 +228,34 @@ def test_pretrained_classifiers_are_in_evaluation_mode_without_gradients_and_one
     assert gradient.norm() > 0
 
 
+@pytest.mark.parametrize(
+    ("x", "mend"),
+    [
+        (torch.zeros(2, 1, 64, 64), "x has 1 channels, expected 3; .* repeat a grey one"),
+        (torch.zeros(2, 4, 64, 64), r"x has 4 channels, expected 3; drop an alpha channel with x\[:, :3\]"),
+        (
+            torch.zeros(3, 64, 64),
+            r"x is torch\.float32 of shape \(3, 64, 64\), expected one or more floating-point images",
+        ),
+        (torch.zeros(0, 3, 64, 64), r"of shape \(0, 3, 64, 64\), expected one or more"),
+        (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), r"x is torch\.uint8 of shape .*, expected one or more floating"),
+        ([[0.5]], "x is a list, expected one or more floating-point images"),
+        (torch.zeros(2, 3, 64, 31), "expected sides of 32 pixels or more for this classifier; take larger images"),
+    ],
+)
+def test_a_pretrained_classifier_refuses_what_it_would_misread(x, mend):
+    with pytest.raises(ValueError, match=mend):
+        models.pretrained("EfficientNet-Lite0")(x)
+
+
+def test_a_pretrained_classifier_takes_its_smallest_image():
+    model = models.pretrained("EfficientNet-Lite0")
+    x = torch.rand(1, 3, model.smallest, model.smallest, generator=torch.Generator().manual_seed(0))
+    assert model(x).shape == (1, 1000)
+    with pytest.raises(RuntimeError):
+        model.network(x[..., 1:])
+
+
 def test_pretrained_classifiers_that_cannot_be_had(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="name is 'ResNet50', expected one of: EfficientNet-Lite0, ResNet-50"):
         models.pretrained("ResNet50")

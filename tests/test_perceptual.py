@@ -114,11 +114,14 @@ def test_ciede2000_of_pixels_equals_scikit_images():
 
 
 def test_gradient_of_ciede2000():
+    def difference(x, x_adv):  # ciede2000, which takes float32 only
+        return delta_e(rgb_to_lab(x), rgb_to_lab(x_adv))
+
     x, x_adv = (t.double() for t in drawn(1, 5))
     x[..., 0, 0], x[..., 1, 1], x[..., 2, 2] = 0.5, 0.0, 1.0  # greys among the colours
-    assert torch.autograd.gradcheck(ciede2000, (x, x_adv.requires_grad_()))
+    assert torch.autograd.gradcheck(difference, (x, x_adv.requires_grad_()))
     for z in (x.clone(), torch.full_like(x, 0.3), torch.zeros_like(x), torch.ones_like(x)):
-        (gradient,) = torch.autograd.grad(ciede2000(x, z.requires_grad_()).sum(), z)
+        (gradient,) = torch.autograd.grad(difference(x, z.requires_grad_()).sum(), z)
         assert gradient.isfinite().all()
         assert torch.equal(z, x) is not bool(gradient.any()), (
             "the gradient is 0 where the colours are equal, only there"
@@ -337,7 +340,9 @@ def test_the_smallest_side_is_accepted_and_one_pixel_less_is_not(any_distance):
         assert any_distance(x, x_adv).isfinite().all()
     if side > 1:
         for image in (x[..., 1:], x[..., 1:, :]):
-            with pytest.raises(ValueError, match=rf"x has shape .*, {name} expects sides of {side} pixels or more"):
+            with pytest.raises(
+                ValueError, match=rf"x has shape .*, expected sides of {side} pixels or more for {name}"
+            ):
                 any_distance.features(image)
 
 
@@ -353,8 +358,8 @@ def test_one_pixel_less_would_not_do(name):
 @pytest.mark.parametrize(
     ("x", "mend"),
     [
-        (torch.zeros(1, 4, 40, 40), r"x has 4 channels, DISTS expects 3; drop an alpha channel with x\[:, :3\]"),
-        (torch.zeros(1, 1, 40, 40), r"x has 1 channels, DISTS expects 3; .* repeat a grey one with x\.expand"),
+        (torch.zeros(1, 4, 40, 40), r"x has 4 channels, expected 3; drop an alpha channel with x\[:, :3\]"),
+        (torch.zeros(1, 1, 40, 40), r"x has 1 channels, expected 3; .* repeat a grey one with x\.expand"),
         (torch.zeros(1, 3, 40, 40, dtype=torch.uint8), r"x has dtype torch\.uint8, .* divide 8-bit pixels by 255"),
         (torch.full((1, 3, 40, 40), 255.0), r"x spans \[255, 255\], expected pixels in \[0, 1\]"),
         (torch.zeros(3, 40, 40), r"x has shape \(3, 40, 40\), expected \(N, C, H, W\); a single image needs x\[None\]"),
@@ -370,7 +375,7 @@ def test_bad_images_are_answered_with_what_to_do(x, mend):
 def test_grey_images_have_an_ssim_and_alpha_has_none():
     x, x_adv = drawn(1, 40, 1)
     assert distance("SSIM")(x, x_adv) > 0.01
-    with pytest.raises(ValueError, match="x has 4 channels, SSIM expects 1 or 3"):
+    with pytest.raises(ValueError, match="x has 4 channels, expected 1 or 3"):
         distance("SSIM")(x.expand(-1, 4, -1, -1), x_adv.expand(-1, 4, -1, -1))
 
 
@@ -378,14 +383,21 @@ def test_grey_images_have_an_ssim_and_alpha_has_none():
     ("x_adv", "mend"),
     [
         (torch.zeros(2, 3, 41, 40), r"x_adv has shape \(2, 3, 41, 40\), expected \(N, 3, 40, 40\)"),
-        (torch.zeros(1, 3, 40, 40), "x_adv has 1 images, expected 2: one for each reference image"),
+        (torch.zeros(1, 3, 40, 40), "x_adv has 1 images, expected 2: one for each image of x"),
         (torch.zeros(2, 3, 40, 40, dtype=torch.uint8), r"x_adv has dtype torch\.uint8"),
         (torch.full((2, 3, 40, 40), 1.1), r"x_adv spans \[1\.1, 1\.1\]"),
     ],
 )
-def test_images_that_do_not_match_are_refused(x_adv, mend):
+@pytest.mark.parametrize("between", [distance("SSIM"), ciede2000], ids=["a distance", "ciede2000"])
+def test_images_that_do_not_match_are_refused(between, x_adv, mend):
     with pytest.raises(ValueError, match=mend):
-        distance("SSIM")(torch.zeros(2, 3, 40, 40), x_adv)
+        between(torch.zeros(2, 3, 40, 40), x_adv)
+
+
+@pytest.mark.parametrize("x", [torch.zeros(1, 1, 4, 4), torch.zeros(3, 4, 4), torch.zeros(1, 3, 4, 4).byte(), "x"])
+def test_what_has_no_colours_is_refused(x):
+    with pytest.raises(ValueError, match=r"x (is|has) .*, expected (3|one or more floating-point images)"):
+        rgb_to_lab(x)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
@@ -393,6 +405,18 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         ValueError, match="name is 'LPIPS', expected one of: SSIM, MS-SSIM, LPIPS-Alex, LPIPS-VGG, DISTS"
     ):
         distance("LPIPS")
+
+
+@pytest.mark.parametrize("name", ["SSIM", "MS-SSIM", "CIEDE2000"])
+def test_weights_for_a_formula_are_refused(name, tmp_path):
+    with pytest.raises(ValueError, match=f"weights is '.*', expected None: {name} is a formula and has no weights"):
+        distance(name, weights=tmp_path)
+
+
+def test_every_distance_that_is_no_formula_looks_for_its_weights_there(tmp_path):
+    for name in set(NAMES) - set(perceptual.FORMULAS):
+        with pytest.raises(FileNotFoundError, match=r"no\.pth is missing"):
+            distance(name, weights=tmp_path / "no.pth")
 
 
 def test_a_distance_is_built_once():

@@ -44,11 +44,10 @@ def adaptive(
     """
     eps = checks.unit(eps, "eps")
     step = eps / 10 if step is None else checks.unit(step, "step")
-    if steps < 1:
-        raise ValueError(f"steps is {steps}, expected 1 or more")
-    if rival is not None and rival not in range(defense.classes + 1):
+    checks.whole(steps, "steps")
+    check(defense, x, y, temperatures)
+    if rival is not None and (isinstance(rival, bool) or rival not in range(defense.classes + 1)):
         raise ValueError(f"rival is {rival!r}, expected a class, {defense.classes} for nobody, or None")
-    _check(defense, x, y, temperatures)
     x = x.detach()
     x_adv = start(x, eps, generator)
     left = torch.arange(len(x), device=x.device)  # the images that still come out right
@@ -76,7 +75,7 @@ def leads(
     temperature falls to 0 this is exactly where the defence errs. Without it there are no halves and nobody is no
     rival. The column of the true class is -inf. Differentiable in x. Raises ValueError as `adaptive` does.
     """
-    _check(defense, x, y, temperatures)
+    check(defense, x, y, temperatures)
     heat = torch.as_tensor(temperatures, dtype=torch.float32, device=x.device).view(-1, 1, 1, 1)
     vote = ((defense.alpha - defense.distances(x)[:, :, 0]) / heat).sigmoid()  # (T, L, N, K)
     votes = torch.cat([vote.sum(1), (1 - vote).prod(3, keepdim=True).sum(1)], 2)
@@ -100,12 +99,15 @@ def objective(lead: Tensor, rival: int | None = None) -> Tensor:
     return foremost.mean(0)
 
 
-def _check(defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float]) -> None:
-    checks.images(x, defense.model.shape)
-    checks.labels(y, len(x), defense.classes)
-    checks.evaluating(defense.model)
-    if not len(temperatures) or not all(t > 0 for t in temperatures):
-        raise ValueError(f"temperatures is {tuple(temperatures)}, expected one or more positive numbers")
+def check(defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float]) -> None:
+    """Refuse what the surrogate does not fit, and temperatures that are none."""
+    checks.instance(defense, CentroidDefense, "defense", "get one with fairlib.defenses.CentroidDefense(model, ...)")
+    checks.classified(defense.model, x, y)
+    checks.several(temperatures, "temperatures")
+    for temperature in temperatures:
+        checks.positive(temperature, "a temperature", "on the scale of the distances")
+    if not len(temperatures):
+        raise ValueError("temperatures is empty, expected one or more positive numbers")
     if defense.n_sets > 1 or defense.ties != "lowest" or (defense.weights != 1).any():
         raise ValueError(
             f"the defence has {defense.n_sets} sets of centroids, ties={defense.ties!r} and weights "

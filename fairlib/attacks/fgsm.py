@@ -23,16 +23,15 @@ def fgsm(model: LayeredModel, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
 
 def fgsm_grid(model: LayeredModel, x: Tensor, y: Tensor, *, eps: Sequence[float]) -> Iterator[Tensor]:
     """`fgsm` for each budget of a grid, in order; the gradient, which does not depend on eps, is taken once."""
+    checks.several(eps, "eps")
     budgets = [checks.unit(e, "eps") for e in eps]
-    checks.images(x, model.shape)
-    checks.labels(y, len(x), model.classes)
-    checks.evaluating(model)
     direction = input_gradient(model, x, y).sign_()
     return (torch.add(x.detach(), direction, alpha=e).clamp_(0, 1) for e in budgets)
 
 
 def input_gradient(model: LayeredModel, x: Tensor, y: Tensor) -> Tensor:
     """grad_x J(theta, x, y), image by image: (N, C, H, W). The model's own gradients stay untouched."""
+    checks.classified(model, x, y)
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         loss = F.nll_loss(model(x), y, reduction="sum")

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from fairlib import checks
 from fairlib.attacks.gradients import gradient
 from fairlib.attacks.perceptual import lead
 from fairlib.attacks.perceptual_pgd import INSIDE, checked, project, start
@@ -40,8 +41,7 @@ def lpa(
     range, a model in training mode, and a gradient that is not finite.
     """
     checked(model, x, bound=bound, distance=distance, a=a, N=N)
-    if searches < 1:
-        raise ValueError(f"searches is {searches!r}, expected 1 or more")
+    checks.whole(searches, "searches")
     x_adv, left, z = start(model, x, y, generator)
     if not len(left):
         return x_adv

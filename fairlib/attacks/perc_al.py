@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fairlib import checks
 from fairlib.attacks.gradients import gradient
-from fairlib.attacks.perceptual import lead
+from fairlib.attacks.perceptual import lead, stepping
 from fairlib.attacks.pgd_l2 import unit
 from fairlib.perceptual import delta_e, rgb_to_lab
 
@@ -38,16 +38,10 @@ def perc_al(
     whatever a is. Raises ValueError for input of another shape, dtype or range, a model in training mode, and a
     gradient that is not finite.
     """
-    checks.images(x)
-    if x.shape[1] not in (1, 3):
-        raise ValueError(f"x has {x.shape[1]} channels, expected 3, or 1 of greys; drop an alpha channel with x[:, :3]")
-    checks.evaluating(model)
-    if not a >= 0:
-        raise ValueError(f"a is {a!r}, expected 0 or more, a difference of logits")
-    if not isinstance(N, int) or N < 1:
-        raise ValueError(f"N is {N!r}, expected 1 or more iterations")
-    if not min(alpha_l, alpha_c) > 0:
-        raise ValueError(f"alpha_l is {alpha_l!r} and alpha_c {alpha_c!r}, expected positive lengths of steps")
+    stepping(model, x, a=a, N=N)
+    checks.channels(x, (1, 3))
+    checks.positive(alpha_l, "alpha_l", "the length of a step up the loss")
+    checks.positive(alpha_c, "alpha_c", "the length of a step down the colour difference")
     x_adv = x.detach().clone()
     with torch.no_grad():
         left = (lead(model(x_adv), y) <= 0).nonzero()[:, 0]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fairlib import checks
 from fairlib.attacks.gradients import gradient
-from fairlib.perceptual import Distance
+from fairlib.perceptual import Distance, known
 
 QUANTISE = ("floor", "round", "straight_through")
 
@@ -36,10 +36,8 @@ def perceptual(
     ValueError for input of another shape, dtype or range, images that the cost does not accept, a model in training
     mode, a cost without a gradient, and a gradient that is not finite.
     """
-    if not lam >= 0:
-        raise ValueError(f"lam is {lam!r}, expected 0 or more: the cost is subtracted")
-    if not isinstance(cost, Distance):
-        raise ValueError(f"cost is {cost!r}, expected a Distance; get one with fairlib.perceptual.distance(name)")
+    checks.not_negative(lam, "lam", "the weight of the cost, which is subtracted")
+    known(cost, "cost")
 
     def surrogate(loss: Tensor, x_adv: Tensor, *features: Tensor) -> Tensor:
         c = cost.between(features, x_adv)
@@ -47,7 +45,7 @@ def perceptual(
             raise ValueError(f"{cost.name} has no gradient with respect to x_adv, expected a differentiable cost")
         return loss - lam * c
 
-    checks.images(x)
+    stepping(model, x, a=a, N=N)
     with torch.no_grad():
         features = cost.features(x.detach())
     return ascend(model, x, y, surrogate, *features, eps=eps, a=a, N=N, quantise=quantise)
@@ -73,15 +71,9 @@ def ascend(
     nearest (`round`). `straight_through` shows model and caller the nearest too, but goes on from the value before it
     was rounded, so that steps of less than half a level add up. An image that never moves is not validated.
     """
-    checks.images(x, getattr(model, "shape", None))
-    checks.evaluating(model)
+    stepping(model, x, a=a, N=N)
     checks.one_of(quantise, QUANTISE, "quantise")
-    if not 0 < eps < float("inf"):
-        raise ValueError(f"eps is {eps!r}, expected a positive number, the step's length")
-    if not a >= 0:
-        raise ValueError(f"a is {a!r}, expected 0 or more, a difference of logits")
-    if not isinstance(N, int) or N < 1:
-        raise ValueError(f"N is {N!r}, expected 1 or more steps")
+    checks.positive(eps, "eps", "the step's length")
     level = torch.floor if quantise == "floor" else torch.round
     x = x.detach()
     x_adv = x.clone()  # line 1
@@ -103,6 +95,14 @@ def ascend(
         if quantise != "straight_through":
             point = x_adv[left]
     return x_adv  # line 11
+
+
+def stepping(model: nn.Module, x: Tensor, *, a: float, N: int) -> None:
+    """Refuse what an attack of N steps cannot work with that goes on until another class leads by more than `a`."""
+    checks.evaluating(model)
+    checks.images(x, getattr(model, "shape", None))
+    checks.not_negative(a, "a", "a difference of logits")
+    checks.whole(N, "N")
 
 
 def lead(logits: Tensor, y: Tensor) -> Tensor:

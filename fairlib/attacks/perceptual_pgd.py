@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fairlib import checks
 from fairlib.attacks.gradients import dot, gradient
-from fairlib.attacks.perceptual import lead
+from fairlib.attacks.perceptual import lead, stepping
 from fairlib.attacks.pgd_l2 import unit
-from fairlib.perceptual import Distance
+from fairlib.perceptual import Distance, known
 
 NOISE = 0.01  # standard deviation of the random start
 NEWTON, HALVINGS = 10, 10
@@ -47,8 +47,7 @@ def ppgd(
     a gradient that is not finite.
     """
     checked(model, x, bound=bound, distance=distance, a=a, N=N)
-    if conjugate < 1:
-        raise ValueError(f"conjugate is {conjugate!r}, expected 1 or more iterations")
+    checks.whole(conjugate, "conjugate")
     x_adv, left, z = start(model, x, y, generator)
     if not len(left):
         return x_adv
@@ -153,6 +152,8 @@ def project(distance: Distance, features: tuple[Tensor, ...], x: Tensor, z: Tens
 
 def start(model: nn.Module, x: Tensor, y: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
     """A copy of x, the indices of the images that the model gets right, and where the attack on those starts."""
+    if generator is not None:
+        checks.generator(generator)
     x_adv = x.detach().clone()
     with torch.no_grad():
         left = (lead(model(x_adv), y) <= 0).nonzero()[:, 0]
@@ -162,16 +163,7 @@ def start(model: nn.Module, x: Tensor, y: Tensor, generator: torch.Generator | N
 
 def checked(model: nn.Module, x: Tensor, *, bound: float, distance: Distance, a: float, N: int) -> None:
     """Refuse what an attack within a perceptual bound cannot work with."""
-    checks.images(x)
-    checks.evaluating(model)
-    if min(x.shape[2:]) < distance.smallest:
-        raise ValueError(
-            f"x has shape {tuple(x.shape)}, expected sides of {distance.smallest} or more: "
-            f"{distance.name} accepts no smaller"
-        )
-    if not 0 < bound < float("inf"):
-        raise ValueError(f"bound is {bound!r}, expected a positive number, the largest {distance.name} allowed")
-    if not a >= 0:
-        raise ValueError(f"a is {a!r}, expected 0 or more, a difference of logits")
-    if not isinstance(N, int) or N < 1:
-        raise ValueError(f"N is {N!r}, expected 1 or more iterations")
+    stepping(model, x, a=a, N=N)
+    known(distance, "distance")
+    checks.sides(x, distance.smallest, distance.name)
+    checks.positive(bound, "bound", f"the largest {distance.name} allowed")

@@ -25,11 +25,8 @@ def pgd(
     x. Raises ValueError for input of another shape, dtype or range, and for a model in training mode.
     """
     eps, step = checks.unit(eps, "eps"), checks.unit(step, "step")
-    if steps < 1:
-        raise ValueError(f"steps is {steps}, expected 1 or more")
-    checks.images(x, model.shape)
-    checks.labels(y, len(x), model.classes)
-    checks.evaluating(model)
+    checks.whole(steps, "steps")
+    checks.classified(model, x, y)
     x = x.detach()
     x_adv = start(x, eps, generator)
     for _ in range(steps):
@@ -41,6 +38,7 @@ def start(x: Tensor, eps: float, generator: torch.Generator | None) -> Tensor:
     """Where an attack starts: a copy of x, or a point of the ball that the generator draws."""
     if generator is None:
         return x.clone()
+    checks.generator(generator)
     noise = torch.rand(x.shape, generator=generator).to(x.device)
     return project(x + eps * (2 * noise - 1), x, eps)
 

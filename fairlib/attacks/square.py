@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fairlib import checks
-from fairlib.attacks.adaptive import TEMPERATURES, leads, objective
+from fairlib.attacks.adaptive import TEMPERATURES, check, leads, objective
 from fairlib.defenses import CentroidDefense
 
 SHARE = 0.8  # of the pixels in the first square; halved at each of these fractions of the queries, as in the paper
@@ -31,8 +31,9 @@ def square(
     largest lead. Raises ValueError as `adaptive` does.
     """
     eps = checks.unit(eps, "eps")
-    if queries < 1:
-        raise ValueError(f"queries is {queries}, expected 1 or more")
+    checks.whole(queries, "queries")
+    checks.generator(generator)
+    check(defense, x, y, temperatures)
 
     def value(z: Tensor, labels: Tensor) -> Tensor:
         with torch.no_grad():
@@ -43,7 +44,6 @@ def square(
         sign = torch.randint(2, shape, generator=generator).to(x).mul_(2).sub_(1)
         return torch.addcmul(x, sign, torch.full_like(sign, eps)).clamp_(0, 1)
 
-    checks.images(x, defense.model.shape)
     x = x.detach()
     n, channels, height, width = x.shape
     row, column = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)

@@ -38,8 +38,7 @@ def pgd_step(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
 
 
 def _step(model: nn.Module, x: Tensor, y: Tensor, direction: Callable[[Tensor, Tensor], Tensor], eps: float) -> Tensor:
-    if not 0 < eps < float("inf"):
-        raise ValueError(f"eps is {eps!r}, expected a positive number, the step's length")
+    checks.positive(eps, "eps", "the step's length")
     g, right = slope(model, x, y)
     x_adv = x.detach().clone()
     x = x_adv[right].double()
@@ -50,13 +49,13 @@ def _step(model: nn.Module, x: Tensor, y: Tensor, direction: Callable[[Tensor, T
 
 def slope(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The cross-entropy's gradient, (N, 1, H, W), and which images the model gets right, (N,) bool."""
-    checks.images(x, getattr(model, "shape", None))
     checks.evaluating(model)
-    if x.shape[1] != 1 or min(x.shape[2:]) < SIZE:
+    checks.images(x, getattr(model, "shape", None))
+    if x.shape[1] != 1:
         raise ValueError(
-            f"x has shape {tuple(x.shape)}, expected (N, 1, H, W) with sides of {SIZE} or more: "
-            "SSIM compares grey images, window by window"
+            f"x has {x.shape[1]} channels, expected 1: this SSIM compares grey images; see x.mean(1, True)"
         )
+    checks.sides(x, SIZE, "a window of SSIM")
     with torch.enable_grad():
         z = x.detach().requires_grad_()
         logits = model(z)

@@ -60,25 +60,31 @@ class CentroidDefense:
             raise ValueError(f"centroids is {shape}, expected a tensor (K, C, H, W) or (S, K, C, H, W)")
         if centroids.ndim == 4:
             centroids = centroids[None]
+        checks.instance(model, LayeredModel, "the model", "write yours as one: its layers are what is compared")
         self.classes = model.classes
         if centroids.shape[1] != self.classes:
             raise ValueError(f"centroids has {centroids.shape[1]} images a set, expected {self.classes}: one per class")
         checks.images(centroids.flatten(0, 1), model.shape, "centroids")
         self.model = model
-        self.alpha = _thresholds(alpha, self.classes).to(centroids.device)
+        self.alpha = _numbers(alpha, self.classes, "alpha", "one per class").to(centroids.device)
+        if not ((self.alpha >= 0) & (self.alpha <= 1)).all():
+            raise ValueError(
+                f"alpha is {self.alpha.tolist()}, expected thresholds in [0, 1], the range of the distances"
+            )
         self.taps = _taps(model, taps, centroids[0, :1])
         weights = [1.0] * len(self.taps) if weights is None else weights
-        self.weights = torch.as_tensor(weights, dtype=torch.float32, device=centroids.device)
-        if len(self.weights) != len(self.taps):
-            raise ValueError(
-                f"weights has {len(self.weights)} entries, expected {len(self.taps)}: one per tap {self.taps}"
-            )
+        self.weights = _numbers(weights, len(self.taps), "weights", f"one per tap {self.taps}").to(centroids.device)
+        if not ((self.weights >= 0) & self.weights.isfinite()).all():
+            raise ValueError(f"weights is {self.weights.tolist()}, expected finite numbers, 0 or more")
         self.conv_cosine = checks.one_of(conv_cosine, ("channels", "flat"), "conv_cosine")
         self.strict = checks.one_of(comparison, ("le", "lt"), "comparison") == "lt"
+        checks.instance(nobody, bool, "nobody", "say True or False")
         self.nobody = nobody
         self.ties = checks.one_of(ties, ("lowest", "highest", "random", "closest"), "ties")
         if ties == "random" and generator is None:
             raise ValueError("ties='random' needs a generator; pass generator=fairlib.runtime.generator(seed)")
+        if generator is not None:
+            checks.generator(generator)
         self.generator = generator
         self.loose_rule = checks.one_of(loose_rule, ("released", "top3"), "loose_rule")
         self.sets = checks.one_of(sets, ("sum", "any", "released"), "sets")
@@ -123,13 +129,14 @@ class CentroidDefense:
 
     def loose(self, x: Tensor, y: Tensor) -> Tensor:
         """Whether the loose defence counts the true class y (N,) as found: (N,) bool."""
+        count = self._count(x)
         checks.labels(y, len(x), self.classes)
-        return self._found(*self._count(x)[:2], y)
+        return self._found(*count[:2], y)
 
     def predict_and_loose(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """`predict(x)` and `loose(x, y)` from one pass over the layers."""
-        checks.labels(y, len(x), self.classes)
         count = self._count(x)
+        checks.labels(y, len(x), self.classes)
         return self._winner(*count), self._found(*count[:2], y)
 
     def _norm(self, a: Tensor) -> Tensor:
@@ -184,24 +191,21 @@ class CentroidDefense:
         return (own[:, 0] == most) & (tied < 4)
 
 
-def _thresholds(alpha: Sequence[float] | Tensor, classes: int) -> Tensor:
+def _numbers(values: Sequence[float] | Tensor, n: int, name: str, what: str) -> Tensor:
     try:
-        alpha = torch.as_tensor(alpha, dtype=torch.float32)
+        found = torch.as_tensor(values, dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"alpha is {alpha!r}, expected {classes} numbers, one per class") from error
-    if alpha.shape != (classes,):
-        raise ValueError(f"alpha has shape {tuple(alpha.shape)}, expected ({classes},): one threshold per class")
-    if not ((alpha >= 0) & (alpha <= 1)).all():
-        raise ValueError(
-            f"alpha is {alpha.tolist()}, expected thresholds in [0, 1], the range of the rescaled cosine distance"
-        )
-    return alpha
+        raise ValueError(f"{name} is {values!r}, expected {n} numbers, {what}") from error
+    if found.shape != (n,):
+        raise ValueError(f"{name} has shape {tuple(found.shape)}, expected ({n},): {what}")
+    return found
 
 
 def _taps(model: LayeredModel, taps: str | Sequence[str], probe: Tensor) -> tuple[str, ...]:
     if isinstance(taps, str):
         checks.one_of(taps, ("released", "paper"), "taps (as a word)")
         return model.released_taps if taps == "released" else model.paper_taps
+    checks.several(taps, "taps")
     with torch.no_grad():
         known = [name for name, _ in model.layers(probe)]
     unknown = [name for name in taps if name not in known]

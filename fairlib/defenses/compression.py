@@ -23,7 +23,7 @@ def jpeg(x: Tensor, quality: int, *, subsampling: str = "4:2:0") -> Tensor:
     halves it along both sides. Returns a new tensor like x, in steps of 1/255. Raises ValueError for anything else.
     """
     _colour(x)
-    _whole(quality, 1, 100, "quality")
+    checks.whole(quality, "quality", 1, 100)
     checks.one_of(subsampling, SUBSAMPLINGS, "subsampling")
     levels = (255 * x.detach()).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
     decoded = np.stack([_recoded(image, quality, subsampling) for image in levels])
@@ -45,17 +45,10 @@ def bit_depth(x: Tensor, bits: int) -> Tensor:
     anything else.
     """
     _colour(x)
-    top = 2 ** _whole(bits, 1, 8, "bits") - 1
+    top = 2 ** checks.whole(bits, "bits", 1, 8) - 1
     return (top * x.detach()).round() / top
 
 
 def _colour(x: Tensor) -> None:
     checks.images(x)
-    if x.shape[1] != 3:
-        raise ValueError(f"x has {x.shape[1]} channels, expected 3 (red, green, blue); repeat a grey one three times")
-
-
-def _whole(value: int, low: int, high: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}, expected a whole number from {low} to {high}")
-    return value
+    checks.channels(x, (3,))

@@ -121,28 +121,8 @@ def times(variant: str, switched: pd.DataFrame, default: pd.DataFrame, columns: 
     if len(both) < 2:
         return []
     return [
-        number(variant, estimated(_ratio, both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"}
-        for c in columns
+        number(variant, images.ratio(both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"} for c in columns
     ]
-
-
-def estimated(statistic: Callable[..., np.ndarray], *samples: Sequence[float]) -> dict[str, float]:
-    """`statistic(*samples, axis)` of numbers that belong to the same images, with its bootstrap interval over these.
-
-    Percentiles of `images.RESAMPLES` resamples, but for those in which the statistic divides by nothing.
-    """
-    columns = [np.asarray(sample, dtype=float) for sample in samples]
-    n = len(columns[0])
-    drawn = np.random.default_rng(0).integers(n, size=(images.RESAMPLES, n))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = statistic(*(column[drawn] for column in columns), axis=1)
-    low, high = np.quantile(values[np.isfinite(values)], [0.025, 0.975])
-    value = float(statistic(*columns, axis=0))
-    return {"value": value, "low": min(float(low), value), "high": max(float(high), value), "n": n}
-
-
-def _ratio(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
-    return first.mean(axis) / second.mean(axis)
 
 
 def unpaired(first: pd.Series, second: pd.Series) -> dict[str, float]:
@@ -305,7 +285,7 @@ def judges() -> Rows:
     """Algorithm 1 over PGD as the saliency model sees the two, over what LPIPS sees."""
     rows = table1.attacked_rows()
     seen = [table1.by_method(rows, judge)[["ours_a=0", "pgd"]].dropna().to_numpy().T for judge in ("saliency", "LPIPS")]
-    f = estimated(_ratios, *seen[0], *seen[1])
+    f = images.bootstrapped(_ratios, *seen[0], *seen[1])
     return [number("saliency in place of LPIPS", f) | {"outcome": "ours_a=0 over pgd", "kind": "times"}]
 
 
@@ -321,7 +301,7 @@ def means_over() -> Rows:
         if own["success"].all() or own["success"].sum() < 2:
             continue
         for c in OUTCOMES:
-            f = estimated(_all_over_turned, own[c], own["success"])
+            f = images.bootstrapped(_all_over_turned, own[c], own["success"])
             found.append(number(f"all over turned, {name}", f) | {"outcome": c, "kind": "times"})
     if not found:
         raise Missing("every method turns every image of the records, and the two means are one")
@@ -338,7 +318,7 @@ def denominator() -> Rows:
     everything = rows.groupby("image")["right"].first().astype(bool)
     for name in ("pgd", "ppgd"):
         hit = method(table1.tried(rows), name).set_index("image")["success"].reindex(everything.index, fill_value=False)
-        found.append(share(f"over all images, {name}", "success", estimated(_over_all, hit, everything)))
+        found.append(share(f"over all images, {name}", "success", images.bootstrapped(_over_all, hit, everything)))
     return found
 
 
@@ -365,7 +345,7 @@ def unbroken() -> Rows:
         through = ~method(of, compression.CLEAN).set_index(["image", "setting"])["success"]
         own = method(of, "ours_a=5").set_index(["image", "setting"])["success"]
         both = pd.DataFrame({"hit": own, "through": through, "both": own & through}).groupby("image").mean()
-        f = estimated(_given, both["both"], both["through"], both["hit"])
+        f = images.bootstrapped(_given, both["both"], both["through"], both["hit"])
         found.append(share(f"without what {defence} breaks by itself", "success of a = 5", f))
     return found
 

@@ -351,10 +351,10 @@ def test_a_bad_cost_is_reported_and_leaves_no_trace(between, error, says):
         ({"cost": "SSIM"}, "cost is 'SSIM', expected a Distance"),
         ({"eps": 0.0}, "eps is 0.0, expected a positive number"),
         ({"a": -1.0}, "a is -1.0, expected 0 or more"),
-        ({"N": 2.5}, "N is 2.5, expected 1 or more"),
+        ({"N": 2.5}, "N is 2.5, expected a whole number of 1 or more"),
         ({"quantise": None}, "quantise is None, expected one of"),
         ({"model": Network().train()}, "call model.eval"),
-        ({"cost": distance("SSIM")}, "SSIM expects sides of 11 pixels or more"),
+        ({"cost": distance("SSIM")}, "expected sides of 11 pixels or more for SSIM"),
     ],
 )
 def test_bad_input(wrong, says):

@@ -163,7 +163,7 @@ def test_the_caller_is_left_alone(model, digits):
     [
         ({"eps": 8}, "eps is 8, expected a number in"),
         ({"step": -0.1}, "step is -0.1, expected a number in"),
-        ({"steps": 0}, "steps is 0, expected 1 or more"),
+        ({"steps": 0}, "steps is 0, expected a whole number of 1 or more"),
         ({"x": X.double()}, r"x has dtype torch.float64, expected torch.float32"),
         ({"x": 255 * X}, r"x spans .* expected pixels in \[0, 1\]"),
         ({"y": Y[:3]}, r"y has shape \(3,\), expected \(16,\)"),

@@ -267,7 +267,7 @@ def test_what_diverges_is_reported_and_leaves_no_trace(what, error, says):
         ({"eps": math.nan}, "eps is nan, expected a positive number"),
         ({"a": -1.0}, "a is -1.0, expected 0 or more"),
         ({"a": math.nan}, "a is nan, expected 0 or more"),
-        ({"N": 0}, "N is 0, expected 1 or more"),
+        ({"N": 0}, "N is 0, expected a whole number of 1 or more"),
         ({"quantise": "truncate"}, "quantise is 'truncate', expected one of: floor, round, straight_through"),
         ({"model": Linear(5).train()}, "call model.eval"),
     ],

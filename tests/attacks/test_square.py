@@ -158,8 +158,8 @@ def test_it_fools_the_shipped_defences_more_often_than_noise(model, digits):
     ("wrong", "mend"),
     [
         ({"eps": -0.1}, "eps is -0.1, expected a number in"),
-        ({"queries": 0}, "queries is 0, expected 1 or more"),
-        ({"temperatures": [-1.0]}, r"temperatures is \(-1.0,\), expected one or more positive numbers"),
+        ({"queries": 0}, "queries is 0, expected a whole number of 1 or more"),
+        ({"temperatures": [-1.0]}, "a temperature is -1.0, expected a positive number"),
         ({"x": X.double()}, "x has dtype torch.float64, expected torch.float32"),
         ({"y": Y[:2]}, r"y has shape \(2,\), expected \(40,\)"),
     ],

@@ -378,8 +378,8 @@ class NotANumber(Linear):
     ("wrong", "says"),
     [
         ({"x": X[0]}, "a single image needs"),
-        ({"x": X.expand(-1, 3, -1, -1)}, r"expected \(N, 1, H, W\) with sides of 11 or more"),
-        ({"x": X[..., :10]}, r"expected \(N, 1, H, W\) with sides of 11 or more"),
+        ({"x": X.expand(-1, 3, -1, -1)}, "x has 3 channels, expected 1: this SSIM compares grey images"),
+        ({"x": X[..., :10]}, "expected sides of 11 pixels or more for a window of SSIM"),
         ({"x": X * 3}, "expected pixels in"),
         ({"y": Y + 2}, r"expected labels in \[0, 1\]"),
         ({"eps": 0.0}, "eps is 0.0, expected a positive number"),

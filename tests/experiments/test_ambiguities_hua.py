@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairlib import claims, images, runner
+from fairlib import claims, runner
 from fairlib.experiments import ambiguities_hua, dro_training, fairer, ssim_one_step, table1, trust
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,13 +99,6 @@ def test_a_factor_is_the_ratio_of_means_over_images_that_both_turn(house):
     assert [(e["value"], e["low"], e["high"]) for e in rows[1]] == [(1, 1, 1)] * 2
     alone = pd.DataFrame(attacked("pgd", [1, 2], won=[1, 0]))
     assert ambiguities_hua.times("x", alone, alone) == []
-
-
-def test_the_bootstrap_is_that_of_means_for_a_mean():
-    values = np.random.default_rng(1).normal(3, 1, 200)
-    own, other = ambiguities_hua.estimated(np.mean, values), images.mean(values)
-    assert (own["value"], own["n"]) == (pytest.approx(other["value"]), 200)
-    assert [own["low"], own["high"]] == pytest.approx([other["low"], other["high"]], abs=0.02)
 
 
 def test_rounding(house):
