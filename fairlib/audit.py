@@ -191,8 +191,7 @@ def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, bat
     model is first tried on a grey image. Raises ValueError for a model that fails, whose output is not (N, classes) of
     finite numbers, or that has fewer classes than the labels need.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}, expected a positive number")
+    checks.whole(batch_size, "batch_size")
     rows, skipped = manifest.rows, {}
     model = given.model.to(runtime.device())
     classes = _answers(model, torch.full((1, 3, given.size, given.size), 0.5), given.name).shape[1]

@@ -313,10 +313,8 @@ def _check(model: nn.Module, x: Tensor, *, alpha: float, batch_size: int, scalin
     checks.evaluating(model)
     checks.one_of(scaling, tuple(SCALINGS), "scaling")
     for name, value in {"batch_size": batch_size, **rounds}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}, expected 1 or more")
-    if not 0 < alpha < float("inf"):
-        raise ValueError(f"alpha is {alpha!r}, expected a positive number, the learning rate")
+        checks.whole(value, name)
+    checks.positive(alpha, "alpha", "the learning rate")
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("the model has no parameter that requires a gradient; call model.requires_grad_() first")
     with torch.no_grad():

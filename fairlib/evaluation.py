@@ -44,8 +44,7 @@ def under_attack(
     checks.labels(y, len(x), model.classes)
     if not len(eps) or not len(x):
         raise ValueError(f"{len(eps)} budgets and {len(x)} images, expected at least one of each")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}, expected a positive number")
+    checks.whole(batch_size, "batch_size")
     methods = ("defenseless",) if defense is None else ("defenseless", "defended", "loose")
     right = np.zeros((len(eps), len(methods)), dtype=int)
     batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))

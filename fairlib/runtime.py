@@ -41,8 +41,11 @@ def device() -> torch.device:
 
 
 def generator(seed: int) -> torch.Generator:
-    """A CPU random generator of its own: nothing in `fairlib` draws from torch's global one."""
-    return torch.Generator().manual_seed(seed)
+    """A CPU random generator of its own: nothing in `fairlib` draws from torch's global one.
+
+    Raises ValueError for a seed that is no whole number of 0 or more.
+    """
+    return torch.Generator().manual_seed(checks.whole(seed, "seed", 0))
 
 
 @contextmanager

@@ -472,9 +472,9 @@ GOOD = {"alpha": 0.1, "T1": 1, "batch_size": 4}
     [
         ({"alpha": 0}, "alpha is 0, expected a positive number"),
         ({"alpha": float("nan")}, "alpha is nan, expected a positive number"),
-        ({"T1": 0}, "T1 is 0, expected 1 or more"),
-        ({"T1": 1.5}, "T1 is 1.5, expected 1 or more"),
-        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
+        ({"T1": 0}, "T1 is 0, expected a whole number of 1 or more"),
+        ({"T1": 1.5}, "T1 is 1.5, expected a whole number of 1 or more"),
+        ({"batch_size": 0}, "batch_size is 0, expected a whole number of 1 or more"),
         ({"scaling": "soft"}, "scaling is 'soft', expected one of: normalised, raw, sampling only"),
         ({"x": torch.full((12, 1, 2, 2), 2.0)}, r"x spans \[2, 2\], expected pixels in \[0, 1\]"),
         ({"y": torch.zeros(11, dtype=torch.int64)}, r"y has shape \(11,\), expected \(12,\)"),
@@ -494,7 +494,7 @@ def test_bad_input_is_refused(few, change, message):
     ("change", "message"),
     [
         ({"alpha": -1.0}, "alpha is -1.0, expected a positive number"),
-        ({"T2": 0}, "T2 is 0, expected 1 or more"),
+        ({"T2": 0}, "T2 is 0, expected a whole number of 1 or more"),
         ({"scaling": "soft"}, "scaling is 'soft', expected one of"),
         ({"seeds": []}, r"seeds is \[\], expected at least one, each once"),
         ({"seeds": [1, 1]}, r"seeds is \[1, 1\], expected at least one, each once"),

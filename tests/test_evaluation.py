@@ -82,7 +82,7 @@ def test_an_attack_that_skips_a_budget_is_found(model, digits):
     [
         ({"eps": []}, "0 budgets and 200 images, expected at least one of each"),
         ({"n": 0}, "1 budgets and 0 images, expected at least one of each"),
-        ({"batch_size": 0}, "batch_size is 0, expected a positive number"),
+        ({"batch_size": 0}, "batch_size is 0, expected a whole number of 1 or more"),
     ],
 )
 def test_nothing_to_evaluate_is_refused(model, digits, wrong, mend):
