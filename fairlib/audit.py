@@ -105,8 +105,10 @@ def _told(error: BaseException) -> str:
 
 
 def _pretrained(name: str) -> tuple[nn.Module, int]:
+    if found := _book(name):  # which says itself what to do about weights that are missing
+        return found
     try:
-        return _book(name) or _torchvision(name) or _timm(name)
+        return _torchvision(name) or _timm(name)
     except (OSError, RuntimeError) as error:  # no network; timm's word for a network that nobody has trained
         raise FileNotFoundError(
             f"the weights of {name} could not be had ({error}); try again with a network, or give a model of your own "

@@ -591,7 +591,7 @@ def wealth(panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], label: int =
     told = []
     for axis, (title, (table, line)) in zip(axes.flat, panels.items(), strict=True):
         error = (table[["low", "high"]].sub(table["accuracy"], axis=0)).abs().T
-        axis.errorbar(table["log_gdp"], table["accuracy"], error, fmt="none", ecolor="#bbbbbb", lw=0.7, zorder=1)
+        axis.errorbar(table["log_gdp"], table["accuracy"], error, fmt="none", ecolor="#8a8a8a", lw=0.7, zorder=1)
         axis.fill_between(line["log_gdp"], line["low"], line["high"], color=COLOURS["defenseless"], alpha=0.2, lw=0)
         axis.plot(line["log_gdp"], line["accuracy"], color=COLOURS["defenseless"], lw=1.4, zorder=2)
         style = {"c": table["n"], "cmap": "cividis_r", "norm": shade, "s": 22, "edgecolors": "black", "linewidths": 0.5}
