@@ -10,6 +10,12 @@ from tools.render import render
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_itemcollected(item):
+    """A test whose name holds an address is another one in each worker, which ends the whole run of several."""
+    if " at 0x" in item.nodeid:
+        raise pytest.UsageError(f"{item.nodeid} has an address in its name; give its parameters ids")
+
+
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the site, built as `make html` builds it; a warning is an error."""

@@ -300,7 +300,6 @@ HALF = torch.full((2, 3, 4, 4), 0.5)
         ({"judges": SQUARE}, "judges is .*, expected several; put a single one into a list"),
         ({"judges": ["SSIM"]}, r"a judge is 'SSIM', expected a Distance; get one with fairlib\.perceptual\.distance"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_measured_is_refused(wrong, mend):
     given = {"model": MODEL, "x": HALF, "y": torch.tensor([0, 0]), "attacked": {"pgd": HALF}, "judges": [SQUARE]}
