@@ -766,7 +766,7 @@ def slope_boxes(panels: Mapping[str, Mapping[str, Sequence[float]]], start: floa
             axis.plot(dots, row + np.resize([-0.18, 0.06, -0.06, 0.18], len(dots)), "k.", markersize=2)
         axis.axvline(start, color="black", ls="--", lw=1.2)
         axis.set(title=title, xlabel="slope", ylabel="")
-        axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        axis.set(xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)), ylim=(len(names) - 0.5, -0.5))
         axis.label_outer()
         told += [
             f"{title}, {ARMS[arm][0]}: median {np.median(v):.4f}, {np.min(v):.4f} to {np.max(v):.4f}."

@@ -156,7 +156,7 @@ def test_slope_boxes_keep_an_arms_row_in_every_panel():
     assert [t.get_text() for t in first.get_yticklabels()] == ["plain fine-tuning", "PGD (L2)"]
     dots = [line for line in second.lines if line.get_marker() == "."]
     assert dots[1].get_xdata().tolist() == [0.02, 0.022] and all(0.5 < y < 1.5 for y in dots[1].get_ydata())
-    assert first.get_xlim() == second.get_xlim()
+    assert first.get_xlim() == second.get_xlim() and first.get_ylim() == second.get_ylim() == (1.5, -0.5)
     assert "start from: 0.0280. one, plain fine-tuning: median 0.0305, 0.0300 to 0.0310." in alt
 
 
