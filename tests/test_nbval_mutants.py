@@ -40,33 +40,36 @@ MUTANTS = {
 }
 
 
-def nbval(notebook: str, **environment: str) -> subprocess.CompletedProcess:
+def nbval(place: Path, notebook: str, threads: str) -> subprocess.CompletedProcess:
     """Run a notebook again and compare with its stored outputs, as `make test` does, up to the first difference."""
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=240", "-x", "-q", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, f"notebooks/{notebook}.ipynb"]
-    env = os.environ | {"FAIRLIB_DATA": str(ROOT / "data"), "FAIRLIB_PROFILE": "embedded"} | environment
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    settings = {"FAIRLIB_DATA": str(ROOT / "data"), "FAIRLIB_PROFILE": "embedded", "OMP_NUM_THREADS": threads}
+    return subprocess.run(command, cwd=place, env=os.environ | settings, capture_output=True, text=True)
 
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
-    """A copy of the package that comes first on the path of whatever is run with it."""
-    return shutil.copytree(ROOT / "fairlib", tmp_path / "fairlib", ignore=shutil.ignore_patterns("__pycache__"))
+    """A folder with copies of the notebooks and of the package, which a notebook takes from beside itself."""
+    for folder in ("fairlib", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_an_unchanged_package_passes(copy, notebook, threads):
-    ran = nbval(notebook, PYTHONPATH=str(copy.parent), OMP_NUM_THREADS=threads)
+    ran = nbval(copy, notebook, threads)
     assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_found(copy, mutant):
     notebook, name, old, new = MUTANTS[mutant]
-    text = (copy / name).read_text()
+    source = copy / "fairlib" / name
+    text = source.read_text()
     assert text.count(old) == 1, "the line to change is no longer there"
-    (copy / name).write_text(text.replace(old, new))
-    ran = nbval(notebook, PYTHONPATH=str(copy.parent), OMP_NUM_THREADS="1")
+    source.write_text(text.replace(old, new))
+    ran = nbval(copy, notebook, "1")
     assert ran.returncode == 1, ran.stdout
     assert "Cell outputs differ" in ran.stdout, f"it failed, but not because of a number:\n{ran.stdout}"
