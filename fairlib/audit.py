@@ -16,7 +16,7 @@ import operator
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -41,6 +41,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 LARGEST = 89_478_485  # pixels of an image, on the disk and resized: where Pillow begins to warn
 POWER, WORLDS = 0.8, 1_000
 STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
+MOVED = {-1: "are they counted from 1?", 1: "does the model have a class of its own in front, such as background?"}
+CHANGED = {"model": "another model", "size": "another size", "digest": "other weights or code"}
 FAILED = 1  # exit status where a condition of --fail-if is met
 
 
@@ -368,6 +370,39 @@ def could_have_found(table: pd.DataFrame, tau: float, reach: float, *, worlds: i
     )
 
 
+def doubts(predicted: np.ndarray, labels: Sequence[tuple[int, ...]], classes: int) -> list[str]:
+    """What speaks against labels (N) being those of the model that gave `predicted` (N,), in sentences; most often
+    nothing.
+
+    One for labels that fit better once all are moved by -1 or +1: the 95 % interval of the difference between the two
+    accuracies on these images (`fairlib.evaluation.paired`) lies above 0. One for an accuracy whose Wilson interval
+    reaches down to chance, the share of classes that are right for an image.
+    """
+    right = {by: _right(predicted, [[label + by for label in those] for those in labels]) for by in (0, *MOVED)}
+    shares = evaluation.with_interval(
+        pd.DataFrame({"right": {by: r.sum() for by, r in right.items()}, "n": len(predicted)})
+    )
+    said = {by: f"{audit_page.number(s['accuracy'])} {audit_page.interval(s)}" for by, s in shares.iterrows()}
+    found, best = [], max(MOVED, key=lambda by: right[by].sum())
+    gained, lost = (int((right[a] & ~right[b]).sum()) for a, b in ((best, 0), (0, best)))
+    if evaluation.paired(gained, lost, len(predicted))[1] > 0:
+        found.append(
+            f"With {best:+d} added to every label the accuracy would be {said[best]}, not {said[0]}: {MOVED[best]} "
+            f"Label 0 must be the first of the model's {classes} classes."
+        )
+    chance = np.mean([len(set(those)) for those in labels]) / classes
+    if shares["low"][0] <= chance:
+        found.append(
+            f"The accuracy {said[0]} is not above chance, {audit_page.number(chance)}, and a slope says little then; "
+            f"are the labels those of the model's {classes} classes?"
+        )
+    return found
+
+
+def _right(predicted: np.ndarray, labels: Iterable[Sequence[int]]) -> np.ndarray:
+    return np.array([p in those for p, those in zip(predicted, labels, strict=True)])
+
+
 def jsonable(value: object) -> object:
     """The same with plain Python numbers, and None for what is not finite, which JSON has no word for."""
     if isinstance(value, Mapping):
@@ -488,21 +523,20 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     manifest = geography.manifest(given.manifest, per_head.index)
     for name, near in manifest.unmatched.items():
         print(f"unknown country {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""), file=sys.stderr)
+    listed = len(manifest.rows) + len(manifest.skipped)
+    _tell(manifest.skipped["reason"], listed)
     if (there := manifest.rows["country"].nunique()) < 3:
         raise ValueError(f"{given.manifest} has usable images of {there} countries, expected at least 3")
     model = classifier(given.model, given.size)
     with _places(given.out) as places:
         found = classify(model, manifest, places["predictions.jsonl"], batch_size=given.batch_size)
-        table, skipped = _counted(manifest, found, per_head)
+        table, skipped, warnings = _counted(manifest, found, per_head)
         whole = report(table) | {
+            "warnings": warnings,
             "model": {"name": model.name, "size": model.size, "classes": found.classes},
             "manifest": given.manifest.name,
             "gdp": given.gdp if given.gdp == geography.SOURCES[0] else f"{given.gdp}, {given.year}",
-            "images": {
-                "listed": len(manifest.rows) + len(manifest.skipped),
-                "classified": int(table["n"].sum()),
-                "skipped": len(skipped),
-            },
+            "images": {"listed": listed, "classified": int(table["n"].sum()), "skipped": len(skipped)},
             "skipped": skipped,
             "unmatched": manifest.unmatched,
             "without_images": sorted(geography.countries()["name"][list(manifest.named - set(table.index))]),
@@ -523,25 +557,41 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     return "\n".join([*said, *(f"Condition met: {text}" for text in met)]), FAILED if met else 0
 
 
+def _tell(reasons: Iterable[str], listed: int) -> None:
+    """Say how many lines of a manifest are left out, kind by kind: reasons are of one kind up to their first detail."""
+    kinds = {}
+    for reason in reasons:
+        kinds.setdefault(re.split(r"[\d'\":;]", reason)[0], []).append(reason)
+    for kind in kinds.values():
+        more = ", and the like" if len(set(kind)) > 1 else ""
+        print(f"skipped {len(kind)} of {listed}: {kind[0]}{more}", file=sys.stderr)
+
+
 def _counted(
     manifest: geography.Manifest, found: Predictions, per_head: pd.Series
-) -> tuple[pd.DataFrame, list[dict[str, object]]]:
-    """The country table of the images that were classified, and `line`, `path`, `reason` of the others."""
+) -> tuple[pd.DataFrame, list[dict[str, object]], list[str]]:
+    """The country table of the images that were classified; `line`, `path`, `reason` of the others; the warnings. Says
+    on the terminal what may be wrong, before it raises ValueError for a sample without a slope."""
     done = found.predicted >= 0
+    _tell(found.skipped.values(), len(manifest.rows) + len(manifest.skipped))
     if not done.any():
         raise ValueError(
             f"none of the {len(done)} images could be read; the first: {next(iter(found.skipped.values()))}"
         )
-    right = [p in labels for p, labels in zip(found.predicted[done], manifest.rows["labels"][done], strict=True)]
-    if not any(right):
+    rows, predicted = manifest.rows[done], found.predicted[done]
+    warnings = doubts(predicted, rows["labels"], found.classes)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    right = _right(predicted, rows["labels"])
+    if not right.any():
         raise ValueError(
             f"the model is wrong on all {len(right)} images, which leaves no slope; are the labels indices of its "
             f"{found.classes} classes, counted from 0?"
         )
-    table = fairness.country_table(manifest.rows["country"][done], right, np.log(per_head))
+    table = fairness.country_table(rows["country"], right, np.log(per_head))
     table.insert(0, "name", geography.countries()["name"][table.index])
     skipped = manifest.skipped.to_dict("records") + [
         {"line": row.line, "path": row.path, "reason": found.skipped[row.path]}
         for row in manifest.rows[~done].itertuples()
     ]
-    return table, sorted(skipped, key=operator.itemgetter("line"))
+    return table, sorted(skipped, key=operator.itemgetter("line")), warnings

@@ -113,13 +113,17 @@ def svg(figure: Figure, alt: str, name: str) -> str:
 def html_page(found: Mapping, table: pd.DataFrame) -> str:
     """The whole page for a report of `fairlib.audit.run` and its country table."""
     title = html.escape(f"Accuracy and wealth: {found['model']['name']}")
-    sections = [_answer(found, table), _tests(found), _carriers(found, table), _power(found), _countries(table)]
-    sections += [_skipped(found), _origin(found)]
+    sections = [_warnings(found), _answer(found, table), _tests(found), _carriers(found, table), _power(found)]
+    sections += [_countries(table), _skipped(found), _origin(found)]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n<main>\n<h1>{title}</h1>\n" + "\n".join(sections) + "\n</main>\n</body>\n</html>\n"
     )
+
+
+def _warnings(found: Mapping) -> str:
+    return "\n".join(f'<p class="note">Warning: {html.escape(text)}</p>' for text in found["warnings"])
 
 
 def _answer(found: Mapping, table: pd.DataFrame) -> str:
