@@ -191,9 +191,9 @@ def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, bat
     """Classify every image of a manifest; what is found is appended to the file `kept`, one line per image.
 
     Lines that are there already, for the same model and an image file of the same size and time, are not computed
-    again; a file of another model is begun anew. Images that cannot be read are skipped and tried again next time. The
-    model is first tried on a grey image. Raises ValueError for a model that fails, whose output is not (N, classes) of
-    finite numbers, or that has fewer classes than the labels need.
+    again. Images that cannot be read are skipped and tried again next time. The model is first tried on a grey image.
+    Raises ValueError for a model that fails, whose output is not (N, classes) of finite numbers, or that has fewer
+    classes than the labels need, and for a file of another model, which is left as it is.
     """
     checks.whole(batch_size, "batch_size")
     rows, skipped = manifest.rows, {}
@@ -303,9 +303,11 @@ def _kept(path: Path, run: dict) -> dict[str, dict]:
             before = {key: json.loads(lines[0])[key] for key in run}
         except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no file of an earlier audit; move it away, or name another --out") from error
-        if before != run:
-            print(f"{path.name} is of another model, other weights or another size; starting anew", file=sys.stderr)
-            lines = []
+        if changed := [words for key, words in CHANGED.items() if before[key] != run[key]]:
+            raise ValueError(
+                f"{path} is of {changed[0]} (model {before['model']}, size {before['size']}); name another --out, or "
+                "move it and its report away"
+            )
     found = {}
     for line in lines[1:]:
         with suppress(ValueError, KeyError, TypeError):  # the last line of an interrupted run may be half a line

@@ -553,14 +553,27 @@ def test_whatever_the_predictions_depend_on_is_in_the_digest(house):
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_another_model_begins_anew(house, capsys):
-    run()
-    before = found()["accuracy"]
-    (house / "own_model.py").write_text(MODULE.replace("{sign}", "-1"))
-    sys.modules.pop("own_model")
+@pytest.mark.parametrize(
+    ("size", "model", "sign", "complaint"),
+    [
+        ("16", "own_model:small", "1", "another model"),
+        ("24", "own_model:make", "1", "another size"),
+        ("16", "own_model:make", "-1", "other weights or code"),
+    ],
+)
+def test_the_predictions_of_another_model_are_kept(house, size, model, sign, complaint, capsys):
     assert run() == 0
-    assert "starting anew" in capsys.readouterr().err
-    assert found()["accuracy"] < before
+    before = {path: path.read_bytes() for path in house.glob("report.*")}
+    assert len(before) == 3
+    code = MODULE.replace("{sign}", sign).replace("(3, 16, 16)", f"(3, {size}, {size})")
+    (house / "own_model.py").write_text(code)
+    sys.modules.pop("own_model")
+    options = ("--size", size)
+    assert run(*options, model=model) == 2
+    said = capsys.readouterr().err
+    assert f"report.predictions.jsonl is of {complaint} (model own_model:make, size 16); name another --out" in said
+    assert {path: path.read_bytes() for path in house.glob("report.*")} == before
+    assert run(*options, model=model, out="other") == 0
 
 
 @pytest.mark.parametrize("text", ["my thesis", "", '{"a": 1}\n', "[1, 2]\n"])
