@@ -95,7 +95,8 @@ def _own(name: str) -> tuple[nn.Module, int]:
         model = getattr(importlib.import_module(module), function)()
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise ValueError(
-            f"the model {name} cannot be made ({_told(error)}); expected module:function, a function without arguments"
+            f"the model {name} cannot be made ({_told(error)}); expected module:function, a function without arguments "
+            "in a module of the current folder or of PYTHONPATH"
         ) from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name}() returned a {type(model).__name__}, expected a torch.nn.Module")
@@ -447,12 +448,12 @@ class Condition:
 
 
 def condition(text: str) -> Condition:
-    """`slope>0.02` and the like: a quantity, one of > >= < <=, a number. Nothing else is understood, let alone run."""
+    """`slope_low>0` and the like: a quantity, one of > >= < <=, a number. Nothing else is understood, let alone run."""
     found = re.fullmatch(
         r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*", text, re.IGNORECASE
     )
     if not found:
-        raise ValueError(f"{text!r} is no condition, expected one like slope>0.02")
+        raise ValueError(f"{text!r} is no condition, expected one like 'slope_low>0', in quotes")
     quantity, sign, bound = found.groups()
     return Condition(text.strip(), checks.one_of(quantity, tuple(QUANTITIES), "quantity"), sign, float(bound))
 
@@ -477,12 +478,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--model", required=True,
-        help="efficientnet_lite0, another name from torchvision or timm, or module:function of your own, which takes "
-        "no arguments and returns a torch.nn.Module from pixels in [0, 1], (N, 3, size, size), to (N, classes)",
+        help="efficientnet_lite0, another name from torchvision or timm, or module:function of your own, in a "
+        "module that lies in the current folder or on PYTHONPATH; it takes no arguments and returns a torch.nn.Module "
+        "from pixels in [0, 1], (N, 3, size, size), to (N, classes)",
     )  # fmt: skip
     parser.add_argument(
         "--out", required=True, type=Path,
-        help="where to write: OUT.html and OUT.json, the report, and OUT.predictions.jsonl, from which it goes on",
+        help="where to write: OUT.html and OUT.json, the report, and OUT.predictions.jsonl, from which it goes on; "
+        "another OUT for each model",
     )  # fmt: skip
     parser.add_argument("--size", type=int, help="side of the images in pixels (default: the model's, or 224)")
     parser.add_argument("--batch-size", type=int, default=32, help="images at a time (default: 32)")
@@ -490,7 +493,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--year", type=int, default=2019, help="year of the World Bank's figures (default: 2019)")
     parser.add_argument(
         "--fail-if", action="append", default=[], metavar="CONDITION",
-        help=f"status {FAILED} if it holds, such as 'slope>0.02'; of {', '.join(QUANTITIES)}; may be repeated",
+        help=f"status {FAILED} if it holds; of {', '.join(QUANTITIES)}; may be repeated. Best 'slope_low>0', which "
+        "holds where rich countries lead beyond chance; slope>0.02 looks at the estimate alone. Quote it: to a shell > "
+        "names a file to write",
     )  # fmt: skip
 
 

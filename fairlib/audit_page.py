@@ -146,8 +146,9 @@ def _tests(found: Mapping) -> str:
     rows = [[NAMES[t["method"]], f"{number(t['slope'])} {interval(t)}", chance(t["p"])] for t in found["tests"]]
     dealt = found["permutation"]
     rows.append(["GDPs dealt out to the countries anew (permutation)", "–", chance(dealt["p"])])
+    ends = html.escape(f"[{chance(dealt['low'])}, {chance(dealt['high'])}]")
     exact = dealt["low"] == dealt["high"]
-    tried = "all orders were tried" if exact else f"random orders; the 95 % interval of p is {interval(dealt)}"
+    tried = "all orders were tried" if exact else f"random orders; the 95 % interval of p is {ends}"
     return (
         "<h2>Is it chance?</h2>\n<p>The paper's test, and what other assumptions about the errors give. Where they "
         f"disagree, the slope rests on an assumption. The permutations: {tried}.</p>\n"

@@ -660,6 +660,14 @@ def test_models_that_do_not_fit_are_refused(house, model, complaint, capsys):
     assert complaint in capsys.readouterr().err
 
 
+def test_the_help_says_where_a_module_lies_and_how_to_give_a_condition(capsys):
+    with pytest.raises(SystemExit):
+        __main__.parser().parse_args(["audit", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for words in ("current folder or on PYTHONPATH", "Best 'slope_low>0'", "Quote it: to a shell >"):
+        assert words in said
+
+
 def test_a_missing_manifest_is_refused(house, capsys):
     (house / "set" / "manifest.csv").unlink()
     assert run() == 2
@@ -748,6 +756,14 @@ def test_a_report_is_json_whatever_the_table():
     perfect = table.assign(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5, 1.0], right=0)
     json.dumps(audit.jsonable(audit.report(perfect, worlds=20)), allow_nan=False)
     assert audit.jsonable({"a": [float("nan"), np.int64(3), (np.float64("inf"),)]}) == {"a": [None, 3, [None]]}
+
+
+def test_an_interval_of_p_never_reads_as_zero(house):
+    table = expected().assign(name=list(COUNTRIES), low=0.0, high=1.0)
+    whole = audit.jsonable(audit.report(table, worlds=20))
+    for low, high, said in ((0.0, 0.0004, "[&lt; 0.001, &lt; 0.001]"), (0.0004, 0.002, "[&lt; 0.001, 0.002]")):
+        page = audit_page._tests(whole | {"permutation": {"p": 0.0001, "low": low, "high": high}})
+        assert f"interval of p is {said}" in page
 
 
 def test_what_could_have_been_found_bears_its_simulation_error():
