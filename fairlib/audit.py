@@ -16,7 +16,7 @@ import operator
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -41,6 +41,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 LARGEST = 89_478_485  # pixels of an image, on the disk and resized: where Pillow begins to warn
 POWER, WORLDS = 0.8, 1_000
 STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
+MOVED = {-1: "are they counted from 1?", 1: "does the model have a class of its own in front, such as background?"}
+CHANGED = {"model": "another model", "size": "another size", "digest": "other weights or code"}
 FAILED = 1  # exit status where a condition of --fail-if is met
 
 
@@ -93,7 +95,8 @@ def _own(name: str) -> tuple[nn.Module, int]:
         model = getattr(importlib.import_module(module), function)()
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise ValueError(
-            f"the model {name} cannot be made ({_told(error)}); expected module:function, a function without arguments"
+            f"the model {name} cannot be made ({_told(error)}); expected module:function, a function without arguments "
+            "in a module of the current folder or of PYTHONPATH"
         ) from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name}() returned a {type(model).__name__}, expected a torch.nn.Module")
@@ -189,9 +192,9 @@ def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, bat
     """Classify every image of a manifest; what is found is appended to the file `kept`, one line per image.
 
     Lines that are there already, for the same model and an image file of the same size and time, are not computed
-    again; a file of another model is begun anew. Images that cannot be read are skipped and tried again next time. The
-    model is first tried on a grey image. Raises ValueError for a model that fails, whose output is not (N, classes) of
-    finite numbers, or that has fewer classes than the labels need.
+    again. Images that cannot be read are skipped and tried again next time. The model is first tried on a grey image.
+    Raises ValueError for a model that fails, whose output is not (N, classes) of finite numbers, or that has fewer
+    classes than the labels need, and for a file of another model, which is left as it is.
     """
     checks.whole(batch_size, "batch_size")
     rows, skipped = manifest.rows, {}
@@ -301,9 +304,11 @@ def _kept(path: Path, run: dict) -> dict[str, dict]:
             before = {key: json.loads(lines[0])[key] for key in run}
         except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no file of an earlier audit; move it away, or name another --out") from error
-        if before != run:
-            print(f"{path.name} is of another model, other weights or another size; starting anew", file=sys.stderr)
-            lines = []
+        if changed := [words for key, words in CHANGED.items() if before[key] != run[key]]:
+            raise ValueError(
+                f"{path} is of {changed[0]} (model {before['model']}, size {before['size']}); name another --out, or "
+                "move it and its report away"
+            )
     found = {}
     for line in lines[1:]:
         with suppress(ValueError, KeyError, TypeError):  # the last line of an interrupted run may be half a line
@@ -368,6 +373,39 @@ def could_have_found(table: pd.DataFrame, tau: float, reach: float, *, worlds: i
     )
 
 
+def doubts(predicted: np.ndarray, labels: Sequence[tuple[int, ...]], classes: int) -> list[str]:
+    """What speaks against labels (N) being those of the model that gave `predicted` (N,), in sentences; most often
+    nothing.
+
+    One for labels that fit better once all are moved by -1 or +1: the 95 % interval of the difference between the two
+    accuracies on these images (`fairlib.evaluation.paired`) lies above 0. One for an accuracy whose Wilson interval
+    reaches down to chance, the share of classes that are right for an image.
+    """
+    right = {by: _right(predicted, [[label + by for label in those] for those in labels]) for by in (0, *MOVED)}
+    shares = evaluation.with_interval(
+        pd.DataFrame({"right": {by: r.sum() for by, r in right.items()}, "n": len(predicted)})
+    )
+    said = {by: f"{audit_page.number(s['accuracy'])} {audit_page.interval(s)}" for by, s in shares.iterrows()}
+    found, best = [], max(MOVED, key=lambda by: right[by].sum())
+    gained, lost = (int((right[a] & ~right[b]).sum()) for a, b in ((best, 0), (0, best)))
+    if evaluation.paired(gained, lost, len(predicted))[1] > 0:
+        found.append(
+            f"With {best:+d} added to every label the accuracy would be {said[best]}, not {said[0]}: {MOVED[best]} "
+            f"Label 0 must be the first of the model's {classes} classes."
+        )
+    chance = np.mean([len(set(those)) for those in labels]) / classes
+    if shares["low"][0] <= chance:
+        found.append(
+            f"The accuracy {said[0]} is not above chance, {audit_page.number(chance)}, and a slope says little then; "
+            f"are the labels those of the model's {classes} classes?"
+        )
+    return found
+
+
+def _right(predicted: np.ndarray, labels: Iterable[Sequence[int]]) -> np.ndarray:
+    return np.array([p in those for p, those in zip(predicted, labels, strict=True)])
+
+
 def jsonable(value: object) -> object:
     """The same with plain Python numbers, and None for what is not finite, which JSON has no word for."""
     if isinstance(value, Mapping):
@@ -410,12 +448,12 @@ class Condition:
 
 
 def condition(text: str) -> Condition:
-    """`slope>0.02` and the like: a quantity, one of > >= < <=, a number. Nothing else is understood, let alone run."""
+    """`slope_low>0` and the like: a quantity, one of > >= < <=, a number. Nothing else is understood, let alone run."""
     found = re.fullmatch(
         r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*", text, re.IGNORECASE
     )
     if not found:
-        raise ValueError(f"{text!r} is no condition, expected one like slope>0.02")
+        raise ValueError(f"{text!r} is no condition, expected one like 'slope_low>0', in quotes")
     quantity, sign, bound = found.groups()
     return Condition(text.strip(), checks.one_of(quantity, tuple(QUANTITIES), "quantity"), sign, float(bound))
 
@@ -440,12 +478,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--model", required=True,
-        help="efficientnet_lite0, another name from torchvision or timm, or module:function of your own, which takes "
-        "no arguments and returns a torch.nn.Module from pixels in [0, 1], (N, 3, size, size), to (N, classes)",
+        help="efficientnet_lite0, another name from torchvision or timm, or module:function of your own, in a "
+        "module that lies in the current folder or on PYTHONPATH; it takes no arguments and returns a torch.nn.Module "
+        "from pixels in [0, 1], (N, 3, size, size), to (N, classes)",
     )  # fmt: skip
     parser.add_argument(
         "--out", required=True, type=Path,
-        help="where to write: OUT.html and OUT.json, the report, and OUT.predictions.jsonl, from which it goes on",
+        help="where to write: OUT.html and OUT.json, the report, and OUT.predictions.jsonl, from which it goes on; "
+        "another OUT for each model",
     )  # fmt: skip
     parser.add_argument("--size", type=int, help="side of the images in pixels (default: the model's, or 224)")
     parser.add_argument("--batch-size", type=int, default=32, help="images at a time (default: 32)")
@@ -453,7 +493,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--year", type=int, default=2019, help="year of the World Bank's figures (default: 2019)")
     parser.add_argument(
         "--fail-if", action="append", default=[], metavar="CONDITION",
-        help=f"status {FAILED} if it holds, such as 'slope>0.02'; of {', '.join(QUANTITIES)}; may be repeated",
+        help=f"status {FAILED} if it holds; of {', '.join(QUANTITIES)}; may be repeated. Best 'slope_low>0', which "
+        "holds where rich countries lead beyond chance; slope>0.02 looks at the estimate alone. Quote it: to a shell > "
+        "names a file to write",
     )  # fmt: skip
 
 
@@ -488,21 +530,20 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     manifest = geography.manifest(given.manifest, per_head.index)
     for name, near in manifest.unmatched.items():
         print(f"unknown country {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""), file=sys.stderr)
+    listed = len(manifest.rows) + len(manifest.skipped)
+    _tell(manifest.skipped["reason"], listed)
     if (there := manifest.rows["country"].nunique()) < 3:
         raise ValueError(f"{given.manifest} has usable images of {there} countries, expected at least 3")
     model = classifier(given.model, given.size)
     with _places(given.out) as places:
         found = classify(model, manifest, places["predictions.jsonl"], batch_size=given.batch_size)
-        table, skipped = _counted(manifest, found, per_head)
+        table, skipped, warnings = _counted(manifest, found, per_head)
         whole = report(table) | {
+            "warnings": warnings,
             "model": {"name": model.name, "size": model.size, "classes": found.classes},
             "manifest": given.manifest.name,
             "gdp": given.gdp if given.gdp == geography.SOURCES[0] else f"{given.gdp}, {given.year}",
-            "images": {
-                "listed": len(manifest.rows) + len(manifest.skipped),
-                "classified": int(table["n"].sum()),
-                "skipped": len(skipped),
-            },
+            "images": {"listed": listed, "classified": int(table["n"].sum()), "skipped": len(skipped)},
             "skipped": skipped,
             "unmatched": manifest.unmatched,
             "without_images": sorted(geography.countries()["name"][list(manifest.named - set(table.index))]),
@@ -523,25 +564,41 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     return "\n".join([*said, *(f"Condition met: {text}" for text in met)]), FAILED if met else 0
 
 
+def _tell(reasons: Iterable[str], listed: int) -> None:
+    """Say how many lines of a manifest are left out, kind by kind: reasons are of one kind up to their first detail."""
+    kinds = {}
+    for reason in reasons:
+        kinds.setdefault(re.split(r"[\d'\":;]", reason)[0], []).append(reason)
+    for kind in kinds.values():
+        more = ", and the like" if len(set(kind)) > 1 else ""
+        print(f"skipped {len(kind)} of {listed}: {kind[0]}{more}", file=sys.stderr)
+
+
 def _counted(
     manifest: geography.Manifest, found: Predictions, per_head: pd.Series
-) -> tuple[pd.DataFrame, list[dict[str, object]]]:
-    """The country table of the images that were classified, and `line`, `path`, `reason` of the others."""
+) -> tuple[pd.DataFrame, list[dict[str, object]], list[str]]:
+    """The country table of the images that were classified; `line`, `path`, `reason` of the others; the warnings. Says
+    on the terminal what may be wrong, before it raises ValueError for a sample without a slope."""
     done = found.predicted >= 0
+    _tell(found.skipped.values(), len(manifest.rows) + len(manifest.skipped))
     if not done.any():
         raise ValueError(
             f"none of the {len(done)} images could be read; the first: {next(iter(found.skipped.values()))}"
         )
-    right = [p in labels for p, labels in zip(found.predicted[done], manifest.rows["labels"][done], strict=True)]
-    if not any(right):
+    rows, predicted = manifest.rows[done], found.predicted[done]
+    warnings = doubts(predicted, rows["labels"], found.classes)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    right = _right(predicted, rows["labels"])
+    if not right.any():
         raise ValueError(
             f"the model is wrong on all {len(right)} images, which leaves no slope; are the labels indices of its "
             f"{found.classes} classes, counted from 0?"
         )
-    table = fairness.country_table(manifest.rows["country"][done], right, np.log(per_head))
+    table = fairness.country_table(rows["country"], right, np.log(per_head))
     table.insert(0, "name", geography.countries()["name"][table.index])
     skipped = manifest.skipped.to_dict("records") + [
         {"line": row.line, "path": row.path, "reason": found.skipped[row.path]}
         for row in manifest.rows[~done].itertuples()
     ]
-    return table, sorted(skipped, key=operator.itemgetter("line"))
+    return table, sorted(skipped, key=operator.itemgetter("line")), warnings

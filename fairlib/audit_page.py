@@ -113,13 +113,17 @@ def svg(figure: Figure, alt: str, name: str) -> str:
 def html_page(found: Mapping, table: pd.DataFrame) -> str:
     """The whole page for a report of `fairlib.audit.run` and its country table."""
     title = html.escape(f"Accuracy and wealth: {found['model']['name']}")
-    sections = [_answer(found, table), _tests(found), _carriers(found, table), _power(found), _countries(table)]
-    sections += [_skipped(found), _origin(found)]
+    sections = [_warnings(found), _answer(found, table), _tests(found), _carriers(found, table), _power(found)]
+    sections += [_countries(table), _skipped(found), _origin(found)]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n<main>\n<h1>{title}</h1>\n" + "\n".join(sections) + "\n</main>\n</body>\n</html>\n"
     )
+
+
+def _warnings(found: Mapping) -> str:
+    return "\n".join(f'<p class="note">Warning: {html.escape(text)}</p>' for text in found["warnings"])
 
 
 def _answer(found: Mapping, table: pd.DataFrame) -> str:
@@ -142,8 +146,9 @@ def _tests(found: Mapping) -> str:
     rows = [[NAMES[t["method"]], f"{number(t['slope'])} {interval(t)}", chance(t["p"])] for t in found["tests"]]
     dealt = found["permutation"]
     rows.append(["GDPs dealt out to the countries anew (permutation)", "–", chance(dealt["p"])])
+    ends = html.escape(f"[{chance(dealt['low'])}, {chance(dealt['high'])}]")
     exact = dealt["low"] == dealt["high"]
-    tried = "all orders were tried" if exact else f"random orders; the 95 % interval of p is {interval(dealt)}"
+    tried = "all orders were tried" if exact else f"random orders; the 95 % interval of p is {ends}"
     return (
         "<h2>Is it chance?</h2>\n<p>The paper's test, and what other assumptions about the errors give. Where they "
         f"disagree, the slope rests on an assumption. The permutations: {tried}.</p>\n"

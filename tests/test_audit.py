@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import __main__, audit, audit_page, fairness, geography, models
+from fairlib import __main__, audit, audit_page, evaluation, fairness, geography, models
 
 COUNTRIES = {"India": (8, 4), "Peru": (9, 5), "Brazil": (7, 5), "Germany": (10, 9), "Norway": (8, 8), "USA": (1, 1)}
 MODULE = """
@@ -37,6 +37,21 @@ class Colour(torch.nn.Module):
 
 def make():
     return Colour()
+
+def longer():
+    class Longer(Colour):
+        def forward(self, x):
+            return torch.cat((super().forward(x), torch.zeros(len(x), 1)), 1)
+    return Longer()
+
+def behind():
+    class Behind(Colour):
+        def forward(self, x):
+            return torch.cat((torch.zeros(len(x), 1), super().forward(x)), 1)
+    return Behind()
+
+def small():
+    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
 
 def narrow():
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 2))
@@ -183,6 +198,76 @@ def test_any_of_several_labels_is_right(house):
     assert counted["BRA"] == 5 / 7
 
 
+# --- Labels that may not be the model's. ------------------------------------------------------------------------------
+
+
+def shift(by: int) -> None:
+    manifest = Path("set/manifest.csv")
+    manifest.write_text(re.sub(r"(?<=,)\d(?=,)", lambda m: str(int(m[0]) + by), manifest.read_text()))
+
+
+def test_labels_counted_from_1_are_noticed(house, capsys):
+    shift(1)
+    assert run(model="own_model:longer") == 0
+    warnings = found()["warnings"]
+    low, high = proportion_confint(32, 43, method="wilson")
+    assert warnings[0].startswith(
+        f"With -1 added to every label the accuracy would be {32 / 43:.3f} [{low:.3f}, {high:.3f}], not "
+        f"{found()['accuracy']:.3f} ["
+    )
+    assert "are they counted from 1?" in warnings[0]
+    assert [f"warning: {w}" for w in warnings] == capsys.readouterr().err.splitlines()
+    main = BeautifulSoup(Path("report.html").read_text(), "html.parser").main
+    assert main.h1.find_next_sibling().text == f"Warning: {warnings[0]}"
+
+
+def test_a_class_in_front_is_noticed_even_where_the_audit_ends_there(house, capsys):
+    assert run(model="own_model:behind") == 2
+    said = capsys.readouterr().err
+    assert f"With +1 added to every label the accuracy would be {32 / 43:.3f}" in said
+    assert "wrong on all 43 images" in said
+
+
+def test_sound_labels_raise_no_warning(house, capsys):
+    run()
+    assert found()["warnings"] == []
+    assert not capsys.readouterr().err
+    assert "Warning" not in Path("report.html").read_text()
+
+
+def test_a_warning_does_not_change_the_exit_status(house):
+    shift(1)
+    assert run("--fail-if", "accuracy<0.5", model="own_model:longer") == 1
+    assert run("--fail-if", "accuracy>0.5", model="own_model:longer") == 0
+
+
+def test_labels_move_only_for_a_clear_gain():
+    labels = [(i % 5,) for i in range(100)]
+    for moved in range(101):
+        predicted = np.array([label - (i < moved) for i, (label,) in enumerate(labels)]) % 1_000
+        gained = sum(label > 0 for (label,) in labels[:moved])  # label 0 cannot be moved to -1
+        clear = evaluation.paired(gained, 100 - moved, 100)[1] > 0
+        assert any("With -1" in text for text in audit.doubts(predicted, labels, 1_000)) == clear
+
+
+def test_several_right_labels_move_as_a_whole():
+    labels, predicted = [(1, 3)] * 30 + [(5,)] * 10, np.array([0, 2] * 15 + [5] * 10)
+    (said,) = audit.doubts(predicted, labels, 1_000)
+    low, high = proportion_confint(30, 40, method="wilson")
+    assert f"With -1 added to every label the accuracy would be 0.750 [{low:.3f}, {high:.3f}], not 0.250" in said
+    (said,) = audit.doubts(np.array([2, 4] * 15 + [5] * 10), labels, 1_000)
+    assert "With +1 added to every label the accuracy would be 0.750" in said
+
+
+@pytest.mark.parametrize(("classes", "those"), [(4, (0,)), (8, (0, 1)), (8, (0, 1, 1))])
+def test_an_accuracy_is_held_against_chance(classes, those):
+    for right in range(101):
+        predicted = np.array([0] * right + [3] * (100 - right))
+        said = audit.doubts(predicted, [those] * 100, classes)
+        low = proportion_confint(right, 100, method="wilson")[0]
+        assert any("is not above chance, 0.250" in text for text in said) == (low <= 0.25)
+
+
 # --- Exit status. -----------------------------------------------------------------------------------------------------
 
 
@@ -250,12 +335,24 @@ def test_images_that_cannot_be_read_are_skipped_and_counted(house, capsys):
     said = capsys.readouterr()
     assert "unknown country 'Untied States'; did you mean United States" in said.err
     assert "6 of 46 images were skipped." in said.out
+    assert re.search(r"^skipped 3 of 46: cannot be read: .*, and the like$", said.err, re.MULTILINE)
+    assert "skipped 1 of 46: no such image\n" in said.err
+    assert "skipped 1 of 46: the image of line 44 again\n" in said.err
     counted = {row["country"]: (row["n"], row["right"]) for row in report["countries"]}
     assert counted["PER"] == (6, 3) and counted["IND"] == (8, 4)
     assert "6 of 46 images were left out" in Path("report.html").read_text()
     (images / "Peru3.png").write_bytes(whole)  # mended: it counts from now on
     run()
     assert found()["images"]["classified"] == 41
+
+
+def test_lines_left_out_are_counted_by_kind_even_where_the_audit_ends_there(house, capsys):
+    manifest = house / "set" / "manifest.csv"
+    manifest.write_text(re.sub(r",\d,(?!USA|Norway)", ",-1,", manifest.read_text()) + "gone.png,-2,Peru\n")
+    assert run() == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "skipped 35 of 44: label '-1' is no class index (0, 1, ...), and the like"
+    assert len(said) == 2 and "usable images of 2 countries" in said[1]
 
 
 def test_what_a_manifest_says_is_text_on_the_page(house):
@@ -456,14 +553,27 @@ def test_whatever_the_predictions_depend_on_is_in_the_digest(house):
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_another_model_begins_anew(house, capsys):
-    run()
-    before = found()["accuracy"]
-    (house / "own_model.py").write_text(MODULE.replace("{sign}", "-1"))
-    sys.modules.pop("own_model")
+@pytest.mark.parametrize(
+    ("size", "model", "sign", "complaint"),
+    [
+        ("16", "own_model:small", "1", "another model"),
+        ("24", "own_model:make", "1", "another size"),
+        ("16", "own_model:make", "-1", "other weights or code"),
+    ],
+)
+def test_the_predictions_of_another_model_are_kept(house, size, model, sign, complaint, capsys):
     assert run() == 0
-    assert "starting anew" in capsys.readouterr().err
-    assert found()["accuracy"] < before
+    before = {path: path.read_bytes() for path in house.glob("report.*")}
+    assert len(before) == 3
+    code = MODULE.replace("{sign}", sign).replace("(3, 16, 16)", f"(3, {size}, {size})")
+    (house / "own_model.py").write_text(code)
+    sys.modules.pop("own_model")
+    options = ("--size", size)
+    assert run(*options, model=model) == 2
+    said = capsys.readouterr().err
+    assert f"report.predictions.jsonl is of {complaint} (model own_model:make, size 16); name another --out" in said
+    assert {path: path.read_bytes() for path in house.glob("report.*")} == before
+    assert run(*options, model=model, out="other") == 0
 
 
 @pytest.mark.parametrize("text", ["my thesis", "", '{"a": 1}\n', "[1, 2]\n"])
@@ -548,6 +658,14 @@ def test_models_that_do_not_fit_are_refused(house, model, complaint, capsys):
     assert run(model=model) == 2
     assert not Path("report.html").exists()
     assert complaint in capsys.readouterr().err
+
+
+def test_the_help_says_where_a_module_lies_and_how_to_give_a_condition(capsys):
+    with pytest.raises(SystemExit):
+        __main__.parser().parse_args(["audit", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for words in ("current folder or on PYTHONPATH", "Best 'slope_low>0'", "Quote it: to a shell >"):
+        assert words in said
 
 
 def test_a_missing_manifest_is_refused(house, capsys):
@@ -638,6 +756,14 @@ def test_a_report_is_json_whatever_the_table():
     perfect = table.assign(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5, 1.0], right=0)
     json.dumps(audit.jsonable(audit.report(perfect, worlds=20)), allow_nan=False)
     assert audit.jsonable({"a": [float("nan"), np.int64(3), (np.float64("inf"),)]}) == {"a": [None, 3, [None]]}
+
+
+def test_an_interval_of_p_never_reads_as_zero(house):
+    table = expected().assign(name=list(COUNTRIES), low=0.0, high=1.0)
+    whole = audit.jsonable(audit.report(table, worlds=20))
+    for low, high, said in ((0.0, 0.0004, "[&lt; 0.001, &lt; 0.001]"), (0.0004, 0.002, "[&lt; 0.001, 0.002]")):
+        page = audit_page._tests(whole | {"permutation": {"p": 0.0001, "low": low, "high": high}})
+        assert f"interval of p is {said}" in page
 
 
 def test_what_could_have_been_found_bears_its_simulation_error():
