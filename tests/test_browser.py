@@ -32,6 +32,25 @@ OVERFLOW = """() => [...document.querySelectorAll('main *, .bd-footer *')].filte
     if (['auto', 'scroll'].includes(getComputedStyle(p).overflowX)) return false
   return true
 }).map(e => e.outerHTML.slice(0, 120))"""
+# The smallest letters of each figure in pixels: fairlib.plots sets 7 points, saved with 200 dots an inch.
+LETTERS = """() => [...document.querySelectorAll('article .cell_output img')].filter(e => e.checkVisibility())
+  .map(e => 7 / 72 * 200 * e.getBoundingClientRect().width / e.naturalWidth)"""
+# Of each box that scrolls sideways: whether a shadow stands to its left and its right, at its start and at its end.
+SHADOWS = """async () => {
+  const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+  const sides = e => getComputedStyle(e).boxShadow.split(/, (?=rgb|color|oklab)/).map(s => !/ 0px 0px 0px 0px/.test(s))
+  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article figure'
+  const found = []
+  for (const e of document.querySelectorAll(boxes)) {
+    if (!e.checkVisibility() || e.scrollWidth <= e.clientWidth + 1) continue
+    const start = sides(e)
+    e.scrollLeft = e.scrollWidth
+    await frame()
+    found.push([...start, ...sides(e)])
+  }
+  return found
+}"""
+PHONE = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +95,34 @@ def test_a_page_needs_no_network_and_logs_no_error(browser, site, chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_a_phone(browser, site, chapter, scheme):
-    phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
+    phone = {"viewport": PHONE, "color_scheme": scheme}
     with opened(browser, (site / f"{chapter}.html").as_uri(), **phone) as (page, _):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.evaluate(OVERFLOW) == []
+        assert min(page.evaluate(LETTERS), default=8) >= 8
+        assert all(found == [False, True, True, False] for found in page.evaluate(SHADOWS))
+
+
+def test_what_scrolls_on_a_phone_does_not_on_a_desk(browser, site):
+    """The figure stands whole where there is room, its caption within the window on both."""
+    figure = "document.querySelector('article figure')"
+    address = (site / "notebooks" / "table1.html").as_uri()
+    for viewport, scrolls in ((PHONE, True), ({"width": 1280, "height": 740}, False)):
+        with opened(browser, address, viewport=viewport) as (page, _):
+            assert page.evaluate(f"{figure}.scrollWidth > {figure}.clientWidth + 1") is scrolls
+            for left in (0, 9_999):
+                page.evaluate(f"{figure}.scrollLeft = {left}")
+                box = page.evaluate(f"{figure}.querySelector('figcaption').getBoundingClientRect().toJSON()")
+                assert 0 <= box["left"] < box["right"] <= viewport["width"]
+
+
+def test_a_stacked_table_fits_a_phone(browser, site):
+    """Its effects, the fourth column, are in sight without scrolling."""
+    with opened(browser, (site / "notebooks" / "ambiguities_hua.html").as_uri(), viewport=PHONE) as (page, _):
+        cells = page.locator(".tag_stacked td:nth-child(4)")
+        boxes = [cells.nth(i).bounding_box() for i in range(cells.count())]
+        assert len(boxes) > 30
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
 
 
 def test_dark_mode_toggles(browser, site):
@@ -133,7 +176,7 @@ def test_a_page_that_asks_or_fails_is_caught(browser, tmp_path):
         "<script>const twice = 1</script><script>const twice = 2; never()</script><script>console.error('no')</script>"
         '<main><article><span class="math">x</span><div style="width: 2000px; height: 9px"></div></article></main>'
     )
-    with opened(browser, page_path.as_uri(), viewport={"width": 360, "height": 740}) as (page, wrong):
+    with opened(browser, page_path.as_uri(), viewport=PHONE) as (page, wrong):
         assert page.evaluate(FORMULAS) == [False]
         assert len(page.evaluate(OVERFLOW)) >= 1
     assert {found.rsplit("/", 1)[-1] for found in wrong if "Failed to load" not in found} == {

@@ -16,6 +16,17 @@ from fairlib.experiments import compression, dro_training, fairer, ssim_one_step
 COLUMNS = ["row", "measure", "variant", "outcome", "kind", "value", "low", "high", "n"]
 OUTCOMES = ("LPIPS", "L2")  # of table 1; a record without judges has the norms alone
 IMAGE_SET, STEPS = 1_000, 100  # of the paper: photographs, and iterations of Algorithm 1 and PGD
+# What a method, network or defence is called on the page, and a chapter in a link.
+NAMES = {
+    **{"perc_al": "PerC-AL", "pgd": "PGD", "ppgd": "PPGD", "lpa": "LPA", "ours": "Alg. 1"},
+    **{f"ours_a={a}": f"Alg. 1, a = {a}" for a in (0, 1, 5)},
+    **{"LeNet5": "LeNet-5", "FullyConnected": "fully-connected", "jpeg": "JPEG", "bits": "bit depth"},
+}
+CHAPTERS = {
+    **{"table1": "table 1", "truncation": "truncation", "compression": "compression", "trust": "tests and their size"},
+    **{"ssim_one_step": "one-step SSIM", "perceptual_attack": "Algorithm 1", "bias_metric": "bias of a classifier"},
+    **{"dro_training": "Algorithms 2 and 3", "fairer": "fairer models"},
+}
 # What a number of the ledger is called on the page.
 QUANTITIES = {
     "bias_metric:ftest/p": "p of the printed F with 39 degrees of freedom",
@@ -44,8 +55,10 @@ def ledger() -> pd.DataFrame:
 def measured(choices: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, str]]:
     """What the records say of these rows of `ledger`: the effects, `COLUMNS`, and by row why there are none.
 
-    `kind` says what a value is: `times`, the ratio of two means; `share`, a difference of two shares; `number`, itself.
-    The intervals are 95 %; `n` counts images, or is None. The reason is the row's own `why`, or the records missing.
+    `kind` says what a value is. Of a choice that was switched: `times`, the ratio of two means; `share`, a difference
+    of two shares; `slope`, a difference of two slopes. `number`, itself, switches nothing. The intervals are 95 %; `n`
+    counts what a value is a mean over (images, worlds), or is None. The reason is the row's own `why`, or the records
+    missing.
     """
     found, reasons = [], {}
     for r in choices.itertuples():
@@ -79,12 +92,13 @@ def text(effect) -> str:
     """A row of `measured` in one line."""
     if effect.kind == "number":
         return f"{effect.variant}: {numbers(effect)}"
-    return f"{effect.outcome} {numbers(effect)} ({effect.variant})"
+    over = f"; {effect.n:.0f} images" if effect.kind == "times" else ""
+    return f"{effect.outcome} {numbers(effect)} ({effect.variant}{over})"
 
 
 def numbers(effect) -> str:
-    """Value and interval of a row of `measured`, or the value alone where it is exact."""
-    style = {"times": _factor, "share": "{:+.2f}".format, "number": "{:.3g}".format}[effect.kind]
+    """Value and interval of a row of `measured`, or the value alone where its ends are printed like it."""
+    style = {"times": _factor, "share": _signed(2), "slope": _signed(4), "number": "{:.3g}".format}[effect.kind]
     value, low, high = map(style, (effect.value, effect.low, effect.high))
     return ("× " if effect.kind == "times" else "") + (value if low == high else f"{value} [{low}, {high}]")
 
@@ -93,13 +107,16 @@ def _factor(v: float) -> str:
     return f"{v:.2f}" if 0.1 <= v < 10 else f"{v:.2g}"
 
 
+def _signed(digits: int) -> Callable[[float], str]:
+    return lambda v: f"{round(v, digits) + 0.0:+.{digits}f}"  # no -0.00
+
+
 def link(choice) -> str:
     """Where a row of `ledger` is measured, as HTML for a page in `notebooks/`."""
-    name = choice.chapter.replace("_", " ")
-    return f'<a href="../notebooks/{choice.chapter}.html#{choice.anchor}">{name}</a>'
+    return f'<a href="../notebooks/{choice.chapter}.html#{choice.anchor}">{CHAPTERS[choice.chapter]}</a>'
 
 
-# --- The three kinds. -------------------------------------------------------------------------------------------------
+# --- The kinds. -------------------------------------------------------------------------------------------------------
 
 
 def number(variant: str, found: dict) -> dict:
@@ -144,7 +161,7 @@ def beside_paper() -> Rows:
     """Our PGD over the printed one: classifier, weights and images at once, and no cost that could differ."""
     own, printed = table1.attacked_rows().query("method == 'pgd' and success"), table1.published().loc["pgd"]
     found = {c: images.mean(own[c] / printed[c]) for c in OUTCOMES}
-    return [number("PGD here over PGD as printed", f) | {"outcome": c, "kind": "times"} for c, f in found.items()]
+    return [number(f"{c} of PGD in this book's whole run over the printed one", f) for c, f in found.items()]
 
 
 def right_ones() -> Rows:
@@ -181,7 +198,7 @@ def rounding() -> Rows:
     for name in ("pgd", "ours_a=0", "ours_a=5"):
         by = {quantise: own for quantise, own in method(rows, name).groupby("quantise")}
         for quantise in ("round", "straight_through"):
-            variant = f"{quantise.replace('_', '-')}, {name}"
+            variant = f"{quantise.replace('_', '-')}, {NAMES[name]}"
             found += times(variant, by[quantise], by["floor"])
             found += success(variant, by[quantise], by["floor"])
     return found
@@ -196,13 +213,17 @@ def success(variant: str, switched: pd.DataFrame, default: pd.DataFrame) -> Rows
 
 
 def norms() -> Rows:
-    """The printed L2 over that which the printed L1 implies: sums over pixels in [0, 1], rounded down."""
+    """The printed L2 over that which the printed L1 implies: sums over pixels in [0, 1], rounded down.
+
+    The ends are what two printed decimals leave open; there is no sample.
+    """
     printed = table1.published().loc[list(table1.STEPPING)]
     implied = truncation.walk(printed["L1"].to_numpy())["L2"]
     found = []
     for name, L2, walked in zip(printed.index, printed["L2"], implied, strict=True):
         ends = {key: (L2 + d) / walked for key, d in (("value", 0), ("low", -0.005), ("high", 0.005))}
-        found.append(number(f"{name}, printed over implied", ends | {"n": None}) | {"outcome": "L2", "kind": "times"})
+        variant = f"printed L2 over that which the printed L1 implies, {NAMES[name]} (ends: rounding of the print)"
+        found.append(number(variant, ends | {"n": None}))
     return found
 
 
@@ -210,7 +231,8 @@ def whole_budget() -> Rows:
     """The share of images on which an attack takes all its hundred steps, so that nothing looks after the last."""
     rows = table1.attacked_rows()
     found = {name: method(rows, name)["backwards"] >= STEPS for name in table1.STEPPING}
-    return [number(f"share of images that take all steps, {m}", images.success_rate(used)) for m, used in found.items()]
+    told = "share of images that take all steps"
+    return [number(f"{told}, {NAMES[m]}", images.success_rate(used)) for m, used in found.items()]
 
 
 def confidence() -> Rows:
@@ -227,15 +249,17 @@ def lam() -> Rows:
         own = method(rows, name)
         for value in table1.LAMBDAS:
             if value > 1:
-                found += times(f"lambda = {value:g}, {name}", own[own["lam"] == value], own[own["lam"] == 1])
+                found += times(f"lambda = {value:g}, {NAMES[name]}", own[own["lam"] == value], own[own["lam"] == 1])
     return found
 
 
 def cost() -> Rows:
-    """Algorithm 1 without its cost over that with it."""
+    """Algorithm 1 without its cost over that with it, at lambda = 1."""
     rows = table1.tried(table1.recorded("lambda"))
     by = {name: method(rows, name) for name in ("ours_a=0", "ours_a=5")}
-    return [e for m, own in by.items() for e in times(f"no cost, {m}", own[own["lam"] == 0], own[own["lam"] == 1])]
+    return [
+        e for m, own in by.items() for e in times(f"no cost, {NAMES[m]}", own[own["lam"] == 0], own[own["lam"] == 1])
+    ]  # fmt: skip
 
 
 def pgd_steps() -> Rows:
@@ -263,9 +287,9 @@ def random_start() -> Rows:
     noise = method(without, "noise").assign(success=True)
     for name in ("ppgd", "lpa"):
         default = method(rows, name)
-        found += times(f"no random start, {name}", method(without, name), default)
-        found += times(f"the start alone, {name}", noise, default)
-        found += success(f"no random start, {name}", method(without, name), default)
+        found += times(f"no random start, {NAMES[name]}", method(without, name), default)
+        found += times(f"the start alone, {NAMES[name]}", noise, default)
+        found += success(f"no random start, {NAMES[name]}", method(without, name), default)
     return found
 
 
@@ -277,7 +301,7 @@ def backbone() -> Rows:
     alex = rows.assign(LPIPS=table1.SCALE["LPIPS"] * rows["cost"])
     return [
         e for m in ("ours_a=0", "ours_a=5")
-        for e in times(f"AlexNet over VGG, {m}", method(alex, m), method(rows, m), ["LPIPS"])
+        for e in times(f"AlexNet over VGG, {NAMES[m]}", method(alex, m), method(rows, m), ["LPIPS"])
     ]  # fmt: skip
 
 
@@ -286,7 +310,8 @@ def judges() -> Rows:
     rows = table1.attacked_rows()
     seen = [table1.by_method(rows, judge)[["ours_a=0", "pgd"]].dropna().to_numpy().T for judge in ("saliency", "LPIPS")]
     f = images.bootstrapped(_ratios, *seen[0], *seen[1])
-    return [number("saliency in place of LPIPS", f) | {"outcome": "ours_a=0 over pgd", "kind": "times"}]
+    outcome = f"{NAMES['ours_a=0']}, over {NAMES['pgd']}"
+    return [number("saliency in place of LPIPS", f) | {"outcome": outcome, "kind": "times"}]
 
 
 def _ratios(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, axis: int) -> np.ndarray:
@@ -302,7 +327,7 @@ def means_over() -> Rows:
             continue
         for c in OUTCOMES:
             f = images.bootstrapped(_all_over_turned, own[c], own["success"])
-            found.append(number(f"all over turned, {name}", f) | {"outcome": c, "kind": "times"})
+            found.append(number(f"all over turned, {NAMES[name]}", f) | {"outcome": c, "kind": "times"})
     if not found:
         raise Missing("every method turns every image of the records, and the two means are one")
     return found
@@ -318,7 +343,9 @@ def denominator() -> Rows:
     everything = rows.groupby("image")["right"].first().astype(bool)
     for name in ("pgd", "ppgd"):
         hit = method(table1.tried(rows), name).set_index("image")["success"].reindex(everything.index, fill_value=False)
-        found.append(share(f"over all images, {name}", "success", images.bootstrapped(_over_all, hit, everything)))
+        found.append(
+            share(f"over all images, {NAMES[name]}", "success", images.bootstrapped(_over_all, hit, everything))
+        )
     return found
 
 
@@ -333,7 +360,7 @@ def mildest() -> Rows:
         mild = outcomes[outcomes["setting"] == max(settings)]
         ends = [compression.averaged(of, defence) for of in (mild, outcomes)]
         gap = [table["ours_a=5"] - table["ppgd"] for table in ends]
-        found.append(share(f"mildest setting, {defence}", "lead of a = 5 over ppgd", images.difference(*gap)))
+        found.append(share(f"mildest setting, {NAMES[defence]}", "lead of a = 5 over PPGD", images.difference(*gap)))
     return found
 
 
@@ -346,7 +373,7 @@ def unbroken() -> Rows:
         own = method(of, "ours_a=5").set_index(["image", "setting"])["success"]
         both = pd.DataFrame({"hit": own, "through": through, "both": own & through}).groupby("image").mean()
         f = images.bootstrapped(_given, both["both"], both["through"], both["hit"])
-        found.append(share(f"without what {defence} breaks by itself", "success of a = 5", f))
+        found.append(share(f"without what {NAMES[defence]} breaks by itself", "success of a = 5", f))
     return found
 
 
@@ -357,7 +384,9 @@ def _given(both: np.ndarray, through: np.ndarray, hit: np.ndarray, axis: int) ->
 def ssim_windows() -> Rows:
     """Digits that the step with SSIM's own windows turns, minus those that the step with mirrored ones turns."""
     return [
-        share(f"windows inside, {network}", "digits turned", unpaired(rows["ssim, inside", at], rows["ssim", at]))
+        share(
+            f"windows inside, {NAMES[network]}", "digits turned", unpaired(rows["ssim, inside", at], rows["ssim", at])
+        )
         for network, rows in digits().items()
         for at in (ssim_one_step.FIGURE_L2,)
     ]
@@ -367,13 +396,13 @@ def ssim_length() -> Rows:
     """Digits turned by the SSIM step of other lengths, or on the other network, minus those by the one of figure 2."""
     at, rows = ssim_one_step.FIGURE_L2, digits()
     found = [
-        share(f"L2 of {L2:g}, {network}", "digits turned", unpaired(own["ssim", L2], own["ssim", at]))
+        share(f"L2 of {L2:g}, {NAMES[network]}", "digits turned", unpaired(own["ssim", L2], own["ssim", at]))
         for network, own in rows.items()
         for L2 in (at / 2, 2 * at)
     ]
     first, second = ssim_one_step.NETWORKS
     other = unpaired(rows[second]["ssim", at], rows[first]["ssim", at])
-    return [*found, share(f"{second} in place of {first}", "digits turned", other)]
+    return [*found, share(f"{NAMES[second]} in place of {NAMES[first]}", "digits turned", other)]
 
 
 def digits() -> dict[str, dict[tuple[str, float], pd.Series]]:
@@ -437,7 +466,8 @@ def attack_in_training() -> Rows:
             raise Missing(f"fairer has no two data sets of {arm} rounded at the end")
         e = fairness.compare_over_sets(*sets)
         gap = {"value": e.difference, "low": e.low, "high": e.high, "n": None}
-        found.append(number(f"slope, rounded at the end minus as printed, {arm}", gap))
+        switched = {"outcome": "absolute slope", "kind": "slope"}
+        found.append(number(f"rounded at the end, {NAMES[arm]}", gap) | switched)
     return found
 
 

@@ -111,11 +111,11 @@ def test_rounding(house):
             rows += [{k: v for k, v in row.items() if k not in ("LPIPS", "saliency")} for row in part]
     shard("rounding", rows)
     values = found("rounding")
-    assert values["straight-through, ours_a=5", "L2"] == pytest.approx(2)
-    assert values["round, ours_a=0", "L2"] == pytest.approx(4 / 10)
-    assert values["round, pgd", "L2"] == pytest.approx(2 / 3)
-    assert values["round, pgd", "success"] == pytest.approx(-0.5)
-    assert values["straight-through, pgd", "success"] == 0
+    assert values["straight-through, Alg. 1, a = 5", "L2"] == pytest.approx(2)
+    assert values["round, Alg. 1, a = 0", "L2"] == pytest.approx(4 / 10)
+    assert values["round, PGD", "L2"] == pytest.approx(2 / 3)
+    assert values["round, PGD", "success"] == pytest.approx(-0.5)
+    assert values["straight-through, PGD", "success"] == 0
     assert not any(outcome == "LPIPS" for _, outcome in values)
 
 
@@ -125,14 +125,18 @@ def test_what_the_table_measures(house):
     assert found("confidence") == {
         (f"a = {a} over a = 0", c): pytest.approx(FACTOR[f"ours_a={a}"] / 3) for a in (1, 5) for c in ("LPIPS", "L2")
     }
-    assert found("beside_paper")["PGD here over PGD as printed", "LPIPS"] == pytest.approx(5 / printed["LPIPS"])
+    assert found("beside_paper")["LPIPS of PGD in this book's whole run over the printed one", ""] == pytest.approx(
+        5 / printed["LPIPS"]
+    )
     assert found("pgd_steps") == {("steps of PGD, mean", ""): 26, ("steps of PGD, most", ""): 100}
     assert [*found("whole_budget").values()] == [0.25, 0, 0, 0.5]
-    assert found("judges") == {("saliency in place of LPIPS", "ours_a=0 over pgd"): pytest.approx((9 / 4) / (3 / 2))}
-    assert found("means_over") == {("all over turned, ppgd", c): pytest.approx(2.5 / 2) for c in ("LPIPS", "L2")}
+    assert found("judges") == {
+        ("saliency in place of LPIPS", "Alg. 1, a = 0, over PGD"): pytest.approx((9 / 4) / (3 / 2))
+    }
+    assert found("means_over") == {("all over turned, PPGD", c): pytest.approx(2.5 / 2) for c in ("LPIPS", "L2")}
     assert found("denominator") == {
-        ("over all images, pgd", "success"): pytest.approx(4 / 5 - 1),
-        ("over all images, ppgd", "success"): pytest.approx(3 / 5 - 3 / 4),
+        ("over all images, PGD", "success"): pytest.approx(4 / 5 - 1),
+        ("over all images, PPGD", "success"): pytest.approx(3 / 5 - 3 / 4),
     }
     right, fitting = ambiguities_hua.effects("right_ones")
     assert (right["value"], right["n"]) == (pytest.approx(4 / 6), 6)
@@ -146,7 +150,9 @@ def test_figure_4(house):
     for defence, settings in (("jpeg", table1.QUALITIES), ("bits", table1.BITS)):
         # Leads by image: 1 at every setting; 1 at the mildest, 1/k on average; 0; 0.
         expected = (2 - (1 + 1 / len(settings))) / 4
-        assert mild[f"mildest setting, {defence}", "lead of a = 5 over ppgd"] == pytest.approx(expected)
+        assert mild[f"mildest setting, {ambiguities_hua.NAMES[defence]}", "lead of a = 5 over PPGD"] == pytest.approx(
+            expected
+        )
     assert [*found("unbroken").values()] == [0, 0]  # all of a = 5 succeed, broken or not
 
 
@@ -172,16 +178,16 @@ def test_the_sweep(house):
     write_table(table())
     shard("lambda", sweep([0.001, 0.001, 0.002, 0.002]))
     swept = found("lambda")
-    assert {v for v, _ in swept} == {f"lambda = {lam:g}, ours_a={a}" for lam in table1.LAMBDAS[2:] for a in (0, 5)}
+    assert {v for v, _ in swept} == {f"lambda = {lam:g}, Alg. 1, a = {a}" for lam in table1.LAMBDAS[2:] for a in (0, 5)}
     assert {k for k, v in swept.items() if v != pytest.approx(1)} == {
-        (f"lambda = 100, ours_a={a}", c) for a in (0, 5) for c in ("LPIPS", "L2")
+        (f"lambda = 100, Alg. 1, a = {a}", c) for a in (0, 5) for c in ("LPIPS", "L2")
     }
-    assert swept["lambda = 100, ours_a=5", "LPIPS"] == pytest.approx(2)
-    assert found("cost")["no cost, ours_a=5", "L2"] == pytest.approx(1.5)
+    assert swept["lambda = 100, Alg. 1, a = 5", "LPIPS"] == pytest.approx(2)
+    assert found("cost")["no cost, Alg. 1, a = 5", "L2"] == pytest.approx(1.5)
     assert found("step")["not normalised over normalised", "LPIPS"] == pytest.approx(4.5 / 2)
     assert found("backbone") == {
-        ("AlexNet over VGG, ours_a=0", "LPIPS"): pytest.approx(6 / 30),
-        ("AlexNet over VGG, ours_a=5", "LPIPS"): pytest.approx(6 / 120),
+        ("AlexNet over VGG, Alg. 1, a = 0", "LPIPS"): pytest.approx(6 / 30),
+        ("AlexNet over VGG, Alg. 1, a = 5", "LPIPS"): pytest.approx(6 / 120),
     }
 
 
@@ -196,10 +202,10 @@ def test_the_random_start(house):
     without = attacked("ppgd", [1, 1, 1, 1]) + attacked("lpa", [2, 4, 6, 8], won=[1, 0, 1, 1])
     shard("start", without + attacked("noise", [6, 6, 6, 6], won=[0] * 4))
     values = found("random_start")
-    assert values["no random start, ppgd", "LPIPS"] == pytest.approx(3 / 48)  # the fourth image fails from the start
-    assert values["no random start, ppgd", "success"] == pytest.approx(0.25)
-    assert values["no random start, lpa", "L2"] == pytest.approx(16 / 32)
-    assert values["the start alone, lpa", "LPIPS"] == pytest.approx(24 / 40)  # though it turns none by itself
+    assert values["no random start, PPGD", "LPIPS"] == pytest.approx(3 / 48)  # the fourth image fails from the start
+    assert values["no random start, PPGD", "success"] == pytest.approx(0.25)
+    assert values["no random start, LPA", "L2"] == pytest.approx(16 / 32)
+    assert values["the start alone, LPA", "LPIPS"] == pytest.approx(24 / 40)  # though it turns none by itself
 
 
 def test_the_budget_takes_both_profiles(house):
@@ -215,7 +221,10 @@ def test_printed_norms():
     L1, L2 = 592.74, 1.56
     k = 510 * L1 / 268_203
     implied = np.sqrt(268_203 * (k**2 / 4 + k / 4)) / 255
-    assert found("norms")["pgd, printed over implied", "L2"] == pytest.approx(L2 / implied)
+    pgd = next(e for e in ambiguities_hua.effects("norms") if "PGD" in e["variant"])
+    ends = [(L2 + d) / implied for d in (0, -0.005, 0.005)]
+    assert [pgd["value"], pgd["low"], pgd["high"]] == pytest.approx(ends)
+    assert ambiguities_hua.numbers(SimpleNamespace(**pgd)) == "{:.3g} [{:.3g}, {:.3g}]".format(*ends)
 
 
 @pytest.mark.parametrize("rates", [(0.9575, 0.9978), (0.5,), (0.123,)])
@@ -235,10 +244,10 @@ def test_digits(house):
         write("ssim_one_step", {"network": network}, {"rows": rows})
     first, second = ssim_one_step.NETWORKS
     assert [*found("ssim_windows").values()] == pytest.approx([0.03, 0.03])
-    lengths = found("ssim_length")
-    assert lengths[f"L2 of {at / 2:g}, {first}", "digits turned"] == pytest.approx(-0.01)
-    assert lengths[f"L2 of {2 * at:g}, {second}", "digits turned"] == pytest.approx(0.01)
-    assert lengths[f"{second} in place of {first}", "digits turned"] == pytest.approx(0.2)
+    lengths, names = found("ssim_length"), ambiguities_hua.NAMES
+    assert lengths[f"L2 of {at / 2:g}, {names[first]}", "digits turned"] == pytest.approx(-0.01)
+    assert lengths[f"L2 of {2 * at:g}, {names[second]}", "digits turned"] == pytest.approx(0.01)
+    assert lengths[f"{names[second]} in place of {names[first]}", "digits turned"] == pytest.approx(0.2)
 
 
 def test_the_interval_of_unpaired_shares_is_newcombes():
@@ -309,16 +318,17 @@ def test_a_measured_row_has_no_reason(house):
 @pytest.mark.parametrize(
     ("kind", "numbers", "told"),
     [
-        ("times", (1.5, 1.25, 12.345), "LPIPS × 1.50 [1.25, 12] (a switch)"),
-        ("times", (0.0284, 0.02, 0.1), "LPIPS × 0.028 [0.02, 0.10] (a switch)"),
-        ("share", (-0.05, -0.1, 0.0), "LPIPS -0.05 [-0.10, +0.00] (a switch)"),
+        ("times", (1.5, 1.25, 12.345), "LPIPS × 1.50 [1.25, 12] (a switch; 6 images)"),
+        ("times", (0.0284, 0.02, 0.1), "LPIPS × 0.028 [0.02, 0.10] (a switch; 6 images)"),
+        ("share", (-0.05, -0.1, -0.001), "LPIPS -0.05 [-0.10, +0.00] (a switch)"),
+        ("slope", (-4.52e-05, -0.00574, 0.00564), "LPIPS +0.0000 [-0.0057, +0.0056] (a switch)"),
         ("number", (0.000171, 0.000169, 0.000173), "a switch: 0.000171 [0.000169, 0.000173]"),
         ("number", (100.0, 100.0, 100.0), "a switch: 100"),
     ],
 )
 def test_effects_in_words(kind, numbers, told):
     value, low, high = numbers
-    effect = SimpleNamespace(variant="a switch", outcome="LPIPS", kind=kind, value=value, low=low, high=high)
+    effect = SimpleNamespace(variant="a switch", outcome="LPIPS", kind=kind, value=value, low=low, high=high, n=6)
     assert ambiguities_hua.text(effect) == told
 
 
@@ -343,6 +353,7 @@ def pages() -> dict[str, set[str]]:
 
 def test_every_row_leads_to_a_place_that_exists():
     written, ledger = pages(), ambiguities_hua.ledger()
+    assert set(ledger["chapter"]) == set(ambiguities_hua.CHAPTERS)
     assert set(ledger["chapter"]) <= set(claims.CHAPTERS)
     assert set(ledger["chapter"]) >= {"table1", "truncation", "compression", "ssim_one_step", "perceptual_attack"}
     lost = {f"{r.chapter}#{r.anchor}" for r in ledger.itertuples() if r.anchor not in written[r.chapter]}
@@ -352,7 +363,7 @@ def test_every_row_leads_to_a_place_that_exists():
 
 def test_links():
     row = SimpleNamespace(chapter="ssim_one_step", anchor="the-rim")
-    assert ambiguities_hua.link(row) == '<a href="../notebooks/ssim_one_step.html#the-rim">ssim one step</a>'
+    assert ambiguities_hua.link(row) == '<a href="../notebooks/ssim_one_step.html#the-rim">one-step SSIM</a>'
 
 
 def test_the_ledger_is_whole():
