@@ -452,7 +452,7 @@ def here(row: Mapping[str, object]) -> str:
     d = row["decimals"]
     ours, low, high = (round(row[end], d) + 0.0 for end in ("ours", "low", "high"))  # no -0.00
     text = f"{ours:.{d}f} [{low:.{d}f}, {high:.{d}f}]"
-    if 0 < max(abs(row["low"]), abs(row["high"])) < 10**-d:  # a p-value, say, too small for so many decimals
+    if row["low"] < row["high"] and max(abs(row["low"]), abs(row["high"])) < 10**-d:  # a p-value, say
         text = f"{_power(row['ours'])} [{_power(row['low'])}, {_power(row['high'])}]"
     return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
 
