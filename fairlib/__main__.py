@@ -9,7 +9,7 @@ from fairlib import audit, claims
 
 def _claims(arguments: argparse.Namespace) -> tuple[str, int]:
     verdict = arguments.verdict and arguments.verdict.replace("-", " ")
-    frame = claims.ledger(arguments.paper, verdict)
+    frame = claims.ledger(arguments.paper, verdict, arguments.chapter)
     return (claims.as_json(frame) if arguments.json else claims.as_text(frame)), 0
 
 
@@ -18,8 +18,10 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m fairlib", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     ledger = commands.add_parser("claims", help="every claim of both papers with its computed verdict")
-    ledger.add_argument("--paper", choices=claims.PAPERS)
-    ledger.add_argument("--verdict", choices=[v.replace(" ", "-") for v in claims.VERDICTS])
+    ledger.add_argument("--paper", choices=claims.PAPERS, type=str.lower)
+    verdicts = [v.replace(" ", "-") for v in claims.VERDICTS]
+    ledger.add_argument("--verdict", choices=verdicts, type=lambda v: v.lower().replace(" ", "-"))
+    ledger.add_argument("--chapter", choices=claims.CHAPTERS, type=str.lower, help="the page that settles the claims")
     ledger.add_argument("--json", action="store_true", help="print a JSON list, one object per claim")
     ledger.set_defaults(run=_claims)
     tool = commands.add_parser("audit", help="is a model as accurate on images from poor countries as from rich ones?")

@@ -103,8 +103,8 @@ def _half_unit(decimals: int | None) -> float:
     return TINY + (0.0 if decimals is None else 0.5 * 10.0**-decimals)
 
 
-def matches(e: Estimate, *, value: int | float, decimals: int, n: int | None = None, near: int | float = 0.10) -> str:
-    """The published `value` lies where a repetition of the measurement would fall; partly: within `near` of ours.
+def repetition(e: Estimate, *, decimals: int, n: int | None = None) -> tuple[float, float]:
+    """Where the same measurement, made once more and printed with so many `decimals`, would fall: its lowest, highest.
 
     That is our uncertainty and the paper's sampling error in quadrature, widened by half a unit of the last printed
     digit. Ours: with m trainings the prediction interval of one more, mean +- t(0.975, m - 1) sd sqrt(1 + 1/m); with
@@ -113,16 +113,38 @@ def matches(e: Estimate, *, value: int | float, decimals: int, n: int | None = N
     p (1 - p)/n the least that its sampling variance can be.
     """
     p = abs(e.value)
-    sampling = max(0.0, p * (1 - p)) / n if n else 0.0
+    sampling = stats.norm.ppf(0.975) * math.sqrt(max(0.0, p * (1 - p)) / n) if n else 0.0
+    down, up = e.value - e.low, e.high - e.value
     if e.sd is not None:
-        ours = stats.t.ppf(0.975, e.seeds - 1) * e.sd * math.sqrt(1 + 1 / e.seeds)
-    else:
-        ours = e.high - e.value if value > e.value else e.value - e.low
-    half = math.hypot(ours, stats.norm.ppf(0.975) * math.sqrt(sampling))
-    gap = abs(value - e.value)
-    if gap <= half + _half_unit(decimals):
+        down = up = stats.t.ppf(0.975, e.seeds - 1) * e.sd * math.sqrt(1 + 1 / e.seeds)
+    half = _half_unit(decimals)
+    return e.value - math.hypot(down, sampling) - half, e.value + math.hypot(up, sampling) + half
+
+
+def matches_range(
+    e: Estimate,
+    *,
+    low: int | float,
+    high: int | float,
+    decimals: int,
+    n: int | None = None,
+    near: int | float = 0.10,
+) -> str:
+    """A `repetition` would reach [low, high], and our value is off by half of `near` at most.
+
+    Partly: a repetition would reach it, however far our value is off, or our value is off by `near` at most.
+    """
+    lowest, highest = repetition(e, decimals=decimals, n=n)
+    reached = lowest <= high and low <= highest
+    off = max(low - e.value, e.value - high, 0.0)
+    if reached and off <= near / 2 + TINY:
         return REPRODUCED
-    return PARTLY if gap <= near + TINY else NOT_REPRODUCED
+    return PARTLY if reached or off <= near + TINY else NOT_REPRODUCED
+
+
+def matches(e: Estimate, *, value: int | float, decimals: int, n: int | None = None, near: int | float = 0.10) -> str:
+    """The same for one published `value`."""
+    return matches_range(e, low=value, high=value, decimals=decimals, n=n, near=near)
 
 
 def between(e: Estimate, *, low: int | float, high: int | float, decimals: int | None = None) -> str:
@@ -175,7 +197,11 @@ def not_testable(e: Estimate | None, *, reason: str) -> str:
 
 RULES: dict[str, Callable[..., str]] = {
     rule.__name__: rule
-    for rule in (matches, between, at_least, at_most, positive, negative, orders, equals, not_testable)
+    for rule in (
+        *(matches, matches_range, equals),
+        *(between, at_least, at_most, positive, negative, orders),
+        not_testable,
+    )
 }
 
 
@@ -201,26 +227,36 @@ def judge(claim: Claim, estimates: Mapping[str, Estimate]) -> str:
 def load(paper: str | None = None) -> list[Claim]:
     """The claims of `pepe`, of `hua`, or (None) of both, in the order of the papers.
 
-    Raises ValueError for an unknown paper, and for a file with a duplicate id, an unknown rule, chapter or field, or a
-    parameter that is missing or of the wrong type.
+    Raises ValueError for an unknown paper, and for a file with a duplicate id, an unknown rule, chapter, cause or
+    field, or a parameter that is missing or of the wrong type.
     """
     if paper is not None:
         checks.one_of(paper, PAPERS, "paper")
-    claims: dict[str, Claim] = {}
+    claims, known = {}, causes()
     for name in PAPERS if paper is None else (paper,):
-        path = files.root() / "claims" / f"{name}.toml"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; restore it with `git checkout -- data`")
-        try:
-            rows = tomllib.loads(path.read_text(encoding="utf-8")).get("claim", [])
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path} is not valid TOML ({error}); mend that line") from error
-        for row in rows:
+        for row in _toml(name).get("claim", []):
             claim = _claim(row, name)
             if claim.id in claims:
                 raise ValueError(f"claim {claim.id!r} stands twice in data/claims; give each claim an id of its own")
+            if claim.cause and claim.cause not in known:
+                raise ValueError(f"claim {claim.id!r} has the cause {claim.cause!r}: give it a line in causes.toml")
             claims[claim.id] = claim
     return list(claims.values())
+
+
+def causes() -> dict[str, str]:
+    """The sections that explain a failure, as `chapter#anchor`, each with the words of the link to it."""
+    return _toml("causes")
+
+
+def _toml(name: str) -> dict[str, object]:
+    path = files.root() / "claims" / f"{name}.toml"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; restore it with `git checkout -- data`")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not valid TOML ({error}); mend that line") from error
 
 
 def _claim(row: Mapping[str, object], paper: str) -> Claim:
@@ -233,8 +269,6 @@ def _claim(row: Mapping[str, object], paper: str) -> Claim:
     checks.one_of(known["chapter"], CHAPTERS, f"chapter of {name}")
     if ("quantity" in known) == (known["rule"] == "not_testable"):
         raise ValueError(f"{name}: not_testable takes no quantity, every other rule needs one")
-    if "cause" in known:
-        checks.one_of(known["cause"].partition("#")[0], CHAPTERS, f"chapter in the cause of {name}")
     parameters = {key: value for key, value in row.items() if key not in known}
     _, *asked = inspect.signature(RULES[known["rule"]]).parameters.values()
     missing = [p.name for p in asked if p.default is p.empty and p.name not in parameters]
@@ -291,24 +325,26 @@ def recorded(chapter: str) -> dict[str, Estimate]:
 
 
 COLUMNS = (
-    "id", "paper", "place", "says", "setting", "published", "ours", "low", "high", "released", "decimals",
-    "verdict", "reason", "chapter", "anchor", "cause",
+    "id", "paper", "place", "says", "setting", "rule", "published", "ours", "low", "high", "repeat_low", "repeat_high",
+    "released", "decimals", "verdict", "reason", "chapter", "anchor", "cause",
 )  # fmt: skip
 
 
-def ledger(paper: str | None = None, verdict: str | None = None) -> pd.DataFrame:
-    """One row per claim, joined with its estimate and its computed verdict; None keeps every paper or verdict.
+def ledger(paper: str | None = None, verdict: str | None = None, chapter: str | None = None) -> pd.DataFrame:
+    """One row per claim, joined with its estimate and its computed verdict; None keeps every paper, verdict or chapter.
 
-    Columns: the claim's id, paper, place, says, setting; `published`, the printed value or what the rule asks, as text;
-    `ours` with its interval `low`, `high`, and `released`, the value with the released bug (NaN where not recorded);
-    `decimals` to show; verdict; `reason` why a claim is not testable; chapter; `anchor` of the deciding estimate;
-    `cause`, only where the verdict falls short. Raises ValueError for an unknown paper or verdict and for damaged
-    files.
+    Columns: the claim's id, paper, place, says, setting, rule; `published`, the printed value or what the rule asks, as
+    text; `ours` with its interval `low`, `high`; `repeat_low`, `repeat_high`, the range of a `repetition`, where the
+    rule looks at it (else NaN); `released`, the value with the released bug (NaN where not recorded); `decimals` to
+    show; verdict; `reason` why a claim is not testable; chapter; `anchor` of the deciding estimate; `cause`, only where
+    the verdict falls short. Raises ValueError for an unknown paper, verdict or chapter and for damaged files.
     """
     if verdict is not None:
         checks.one_of(verdict, VERDICTS, "verdict")
-    claims = load(paper)
-    estimates = {chapter: recorded(chapter) for chapter in {c.chapter for c in claims}}
+    if chapter is not None:
+        checks.one_of(chapter, CHAPTERS, "chapter")
+    claims = [c for c in load(paper) if chapter in (None, c.chapter)]
+    estimates = {c: recorded(c) for c in {c.chapter for c in claims}}
     rows = [_row(c, estimates[c.chapter]) for c in claims]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame if verdict is None else frame[frame["verdict"] == verdict].reset_index(drop=True)
@@ -318,16 +354,22 @@ def _row(claim: Claim, estimates: Mapping[str, Estimate]) -> dict[str, object]:
     verdict = judge(claim, estimates)
     ours, released = estimates.get(claim.quantity), estimates.get(claim.quantity_released)
     short = verdict in (PARTLY, NOT_REPRODUCED, RELEASED_BUG)
+    repeat = (math.nan, math.nan)
+    if ours and RULES[claim.rule] in (matches, matches_range):
+        repeat = repetition(ours, decimals=claim.parameters["decimals"], n=claim.parameters.get("n"))
     return {
         "id": claim.id,
         "paper": claim.paper,
         "place": claim.place,
         "says": claim.says,
         "setting": claim.setting or "",
+        "rule": claim.rule,
         "published": _published(claim),
         "ours": ours.value if ours else math.nan,
         "low": ours.low if ours else math.nan,
         "high": ours.high if ours else math.nan,
+        "repeat_low": repeat[0],
+        "repeat_high": repeat[1],
         "released": released.value if released else math.nan,
         "decimals": max(claim.parameters.get("decimals", 2), _digits(ours)),
         "verdict": verdict,
@@ -357,6 +399,8 @@ def _published(claim: Claim) -> str:
     match claim.rule:
         case "matches" | "equals":
             return f"{p['value']:.{p['decimals']}f}"
+        case "matches_range":
+            return f"{p['low']:.{p['decimals']}f} to {p['high']:.{p['decimals']}f}"
         case "at_least":
             return f"≥ {p['value']:g}"
         case "at_most":
@@ -377,9 +421,28 @@ def _published(claim: Claim) -> str:
 
 
 def counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many claims of each paper have which verdict: one row per verdict, one column per paper and `all`."""
-    table = pd.crosstab(frame["verdict"], frame["paper"]).reindex(index=VERDICTS, columns=PAPERS, fill_value=0)
+    """How many claims of each paper have which verdict: one row per verdict, one column per paper and `all`.
+
+    Verdicts and papers that `frame` does not have are left out.
+    """
+    table = pd.crosstab(frame["verdict"], frame["paper"])
+    table = table.reindex(index=[v for v in VERDICTS if v in table.index], columns=[p for p in PAPERS if p in table])
     return table.assign(all=table.sum(axis=1))
+
+
+def amounts(frame: pd.DataFrame) -> list[str]:
+    """What the verdicts amount to: a sentence per paper, the cells of its tables apart from its other claims."""
+    decided = frame[~frame["verdict"].isin([NOT_TESTABLE, NOT_YET])]
+    cell = (decided["rule"] == "matches") & decided["place"].str.fullmatch(r"(.*, )?table \d+", case=False)
+    sentences = []
+    for paper in PAPERS:
+        parts = []
+        for what, chosen in (("numbers in the tables", cell), ("other claims", ~cell)):
+            found = decided.loc[chosen & (decided["paper"] == paper), "verdict"]
+            shares = [f"{share:.0%} {v}".replace("%", " %") for v in VERDICTS if (share := (found == v).mean()) > 0]
+            parts += [f"of the {len(found)} {what}, {', '.join(shares)}"] if shares else []
+        sentences += [f"{AUTHORS[paper]}: {'; '.join(parts)}."] if parts else []
+    return sentences
 
 
 def here(row: Mapping[str, object]) -> str:
@@ -389,18 +452,40 @@ def here(row: Mapping[str, object]) -> str:
     d = row["decimals"]
     ours, low, high = (round(row[end], d) + 0.0 for end in ("ours", "low", "high"))  # no -0.00
     text = f"{ours:.{d}f} [{low:.{d}f}, {high:.{d}f}]"
-    if row["high"] > 0 and not any((ours, low, high)):  # a p-value, say, too small for so many decimals
-        text = f"{row['ours']:.0e} [{row['low']:.0e}, {row['high']:.0e}]"
+    if row["low"] < row["high"] and max(abs(row["low"]), abs(row["high"])) < 10**-d:  # a p-value, say
+        text = f"{_power(row['ours'])} [{_power(row['low'])}, {_power(row['high'])}]"
     return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
+
+
+def _power(number: float) -> str:
+    """A small number as 2·10⁻⁸, with one digit."""
+    digit, _, exponent = f"{number:.0e}".partition("e")
+    return f"{digit}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if number else "0"
+
+
+def repeats(row: Mapping[str, object]) -> str:
+    """The range that decided a row of the ledger as text, or "" where its rule has none.
+
+    Its ends are rounded inwards, so that what the paper prints lies in the range shown exactly if it lies in the range.
+    """
+    if math.isnan(row["repeat_low"]):
+        return ""
+    d = row["decimals"]
+    low, high = (end / 10**d for end in (math.ceil(row["repeat_low"] * 10**d), math.floor(row["repeat_high"] * 10**d)))
+    return f"a repetition: {low:.{d}f} to {high:.{d}f}"
 
 
 def as_text(frame: pd.DataFrame) -> str:
     """The ledger for a terminal: counts, then two lines a claim."""
-    lines = [counts(frame).to_string(), ""]
+    if frame.empty:
+        return "no such claim"
+    table = counts(frame)
+    lines = [(table if table.shape[1] > 2 else table.drop(columns="all")).to_string(), ""]
     for row in frame.to_dict("records"):
+        ours = "; ".join(filter(None, (here(row), repeats(row))))
         lines += [
             f"{row['verdict']:<27}{row['id']}  ({row['place']})",
-            f"{'':<27}{row['says']}  paper {row['published']}, here {here(row)}",
+            f"{'':<27}{row['says']}  paper {row['published']}, here {ours}",
         ]
     return "\n".join(lines)
 
@@ -418,18 +503,18 @@ FOLDED = 25  # a chapter with more claims than that folds its list
 
 
 def dashboard_html(frame: pd.DataFrame) -> str:
-    """The front page's dashboard for a `ledger()`: counts by verdict and paper, then one row per claim.
+    """The front page's dashboard for a `ledger()`: counts by verdict and paper, their `amounts`, one row per claim.
 
     Static HTML that reads without scripts; `book/_static/ledger.js` shows the filters and works them, `custom.css`
     beside it lays it out. For a page in `book/` or `notebooks/`. A row links to the cell that shows its number and,
     where the verdict falls short, to the cause.
     """
     table = counts(frame)
-    papers = [AUTHORS[p] for p in PAPERS]
+    papers = [AUTHORS[p] for p in table.columns.drop("all")]
     count_rows = [(v, "".join(f"<td>{k}</td>" for k in row)) for v, *row in table.itertuples()]
     options = {
         "paper": [(p, AUTHORS[p]) for p in PAPERS],
-        "verdict": [(v, f"{MARKS[v]} {v}") for v in VERDICTS],
+        "verdict": [(v, f"{MARKS[v]} {v}") for v in table.index],
     }
     selects = "".join(
         f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>'
@@ -444,6 +529,7 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         "<tbody>",
         *(f'<tr data-verdict="{v}"><th scope="row">{_mark(v)}</th>{cells}</tr>' for v, cells in count_rows),
         "</tbody></table>",
+        *(f"<p>{sentence}</p>" for sentence in amounts(frame)),
         f'<form hidden role="search" aria-label="Filter the claims">{selects}'
         '<label>Search <input type="search" name="text" placeholder="LeNet, table 3, JPEG"></label></form>',
         f'<p role="status">{len(frame)} claims</p>',
@@ -459,8 +545,7 @@ def chapter_html(chapter: str) -> str:
     Where there are many, they are counted by their place in the paper, and the list is folded. Raises ValueError for an
     unknown chapter.
     """
-    checks.one_of(chapter, CHAPTERS, "chapter")
-    frame = ledger().query("chapter == @chapter")
+    frame = ledger(chapter=chapter)
     listed = _claims_table(frame, "Claims of this chapter")
     if len(frame) <= FOLDED:
         return f'<div class="ledger">\n{listed}\n</div>'
@@ -484,11 +569,12 @@ def chapter_html(chapter: str) -> str:
 
 
 def _claims_table(frame: pd.DataFrame, caption: str) -> str:
+    why = causes()
     parts = [
         f'<table class="claims"><caption>{caption}</caption>',
         _header(["Verdict", "Claim", "Paper", "Here"]),
         "<tbody>",
-        *map(_html_row, frame.to_dict("records")),
+        *(_html_row(row, why) for row in frame.to_dict("records")),
         "</tbody></table>",
     ]
     return "\n".join(parts)
@@ -502,15 +588,17 @@ def _mark(verdict: str) -> str:
     return f'<span aria-hidden="true">{MARKS[verdict]}</span> {verdict}'
 
 
-def _html_row(row: Mapping[str, object]) -> str:
+def _html_row(row: Mapping[str, object], why: Mapping[str, str]) -> str:
     e = {key: html.escape(str(value)) for key, value in row.items()}
     setting = f"<small>Tested on {e['setting']}.</small>" if row["setting"] else ""
     ours = html.escape(here(row))
     if row["anchor"]:
         ours = f'<a href="../notebooks/{e["chapter"]}.html#{e["anchor"]}">{ours}</a>'
+    if repeat := repeats(row):
+        ours += f" <small>{repeat}</small>"
     if row["cause"]:
-        page, _, anchor = e["cause"].partition("#")
-        ours += f' <small><a href="../notebooks/{page}.html#{anchor}">Why: {anchor.replace("-", " ")}</a></small>'
+        page, _, anchor = row["cause"].partition("#")
+        ours += f' <small><a href="../notebooks/{page}.html#{anchor}">Why: {html.escape(why[row["cause"]])}</a></small>'
     return (
         f'<tr id="{e["id"]}" data-paper="{e["paper"]}" data-verdict="{e["verdict"]}">'
         f'<th scope="row">{_mark(row["verdict"])}</th>'
