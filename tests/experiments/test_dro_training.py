@@ -284,7 +284,9 @@ def test_estimates_from_hand_made_records(house):
     assert found["memory_ratio/algorithm2_over_adversarial"]["value"] == pytest.approx(1.05)
     law = dro_training.law(2_000, 3)
     assert found["weights/last_minus_first"]["value"] == pytest.approx(law[3] - law[1])
-    assert len(dro_training.slopes()) == dro_training.SIZES["embedded"]["trainings"] and (dro_training.slopes() > 0).all()
+    assert (
+        len(dro_training.slopes()) == dro_training.SIZES["embedded"]["trainings"] and (dro_training.slopes() > 0).all()
+    )
     (row,) = dro_training.outcomes().to_dict("records")
     assert (row["runs"], row["finite"], row["lowest"], row["highest"]) == (4, 1, 0.1, 0.1)
 
