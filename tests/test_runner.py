@@ -92,7 +92,11 @@ def until(condition, process: subprocess.Popen | None = None) -> None:
 @contextmanager
 def command(folder: Path, **environment: str):
     """`make reproduce` as another process, on the toy; what it says goes to a file, which orphans can't keep open."""
-    program = "import sys; from fairlib import runner; runner.EXPERIMENTS = 'toys'; sys.exit(runner.main(['--jobs=2']))"
+    program = (
+        "import signal, sys; from fairlib import runner; runner.EXPERIMENTS = 'toys'; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell lets what it runs behind ignore it
+        "sys.exit(runner.main(['--jobs=2']))"
+    )
     with open(folder / "said", "w") as said:
         run = subprocess.Popen([sys.executable, "-c", program], env=os.environ | environment, stdout=said, stderr=said)
         try:
