@@ -58,19 +58,6 @@ class Classifier:
     size: int
 
 
-class Normalised(nn.Module):
-    """A network that wants normalised pixels, taking pixels in [0, 1]."""
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.network = network
-        for name, values in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network((x - self.mean) / self.std)
-
-
 def classifier(name: str, size: int | None = None) -> Classifier:
     """The model that `name` stands for, ready to classify.
 
@@ -132,7 +119,7 @@ def _torchvision(name: str) -> tuple[nn.Module, int] | None:
         return None
     weights = get_model_weights(name).DEFAULT
     preset = weights.transforms()
-    return Normalised(get_model(name, weights=weights), preset.mean, preset.std), preset.crop_size[0]
+    return models.Normalised(get_model(name, weights=weights), preset.mean, preset.std), preset.crop_size[0]
 
 
 def _timm(name: str) -> tuple[nn.Module, int]:
@@ -146,7 +133,7 @@ def _timm(name: str) -> tuple[nn.Module, int]:
                     f"{name} has no classes, it gives features; name a network that was trained to classify"
                 )
             config = timm.data.resolve_model_data_config(network)
-            return Normalised(network, config["mean"], config["std"]), config["input_size"][-1]
+            return models.Normalised(network, config["mean"], config["std"]), config["input_size"][-1]
     raise ValueError(
         f"no model is called {name!r}; expected {', '.join(models.PRETRAINED)}, a classifier of torchvision, one of "
         "timm where that is installed, or module:function"
@@ -334,7 +321,7 @@ def report(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict:
     p, low, high = fairness.permutation(table, seed=seed)
     scales = {"doubling": math.log(2), "gap": np.ptp(table["log_gdp"])}
     bounds = {f"{name}_{end}": scale * getattr(main, end) for name, scale in scales.items() for end in ("low", "high")}
-    overall = evaluation.with_interval(table[["n", "right"]].sum().to_frame().T).iloc[0]
+    overall = fairness.overall(table)
     carried = fairness.influence(table).reset_index(names="country") if len(table) > 3 else pd.DataFrame()
     return {
         "slope": asdict(main) | {"F": main.F},

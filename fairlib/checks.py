@@ -76,6 +76,12 @@ def evaluating(model: nn.Module) -> None:
         raise ValueError("the model is in training mode, expected evaluation mode; call model.eval() first")
 
 
+def fitting(model: nn.Module, x: Tensor) -> None:
+    """Refuse a model in training mode, and images other than it asks for, where it does."""
+    evaluating(model)
+    images(x, getattr(model, "shape", None))
+
+
 def classified(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """Refuse a model in training mode, and images and labels other than those that it asks for."""
     evaluating(model)

@@ -136,12 +136,9 @@ def train(
     thread. Raises ValueError for bad input or a checkpoint of another run, `Diverged` (a ValueError) where the loss or
     the weights are no longer finite.
     """
-    checks.labels(
-        rob.y, len(rob.x), _check(model, rob.x[:1], alpha=alpha, batch_size=batch_size, scaling=scaling, T2=T2)
-    )
+    options = _ready(model, rob, alpha=alpha, T2=T2, batch_size=batch_size, scaling=scaling)
     theta = copy.deepcopy(model)
-    options = {"alpha": alpha, "T2": T2, "batch_size": batch_size, "scaling": scaling}
-    _descend(theta, rob, [seed], checkpoint, start=_digest(model.state_dict().values()), **options)
+    _descend(theta, rob, [seed], checkpoint, **options)
     return theta
 
 
@@ -161,15 +158,12 @@ def train_many(
     Quicker than one after the other where batches are small (benchmarks/dro.py). Raises ValueError also for seeds that
     are missing or given twice, and for a network of other layers than linear ones and convolutions.
     """
-    checks.labels(
-        rob.y, len(rob.x), _check(model, rob.x[:1], alpha=alpha, batch_size=batch_size, scaling=scaling, T2=T2)
-    )
+    options = _ready(model, rob, alpha=alpha, T2=T2, batch_size=batch_size, scaling=scaling)
     if not len(seeds) or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds is {list(seeds)}, expected at least one, each once")
     models = [copy.deepcopy(model) for _ in seeds]
     stack = ensemble.stacked(models)
-    options = {"alpha": alpha, "T2": T2, "batch_size": batch_size, "scaling": scaling}
-    _descend(stack, rob, seeds, checkpoint, start=_digest(model.state_dict().values()), **options)
+    _descend(stack, rob, seeds, checkpoint, **options)
     for name, layer in stack.named_children():
         layer.write_to([getattr(one, name) for one in models])
     return models
@@ -307,10 +301,15 @@ def _attacked(theta: nn.Module, x: Tensor, y: Tensor, attack: Attack, where: str
         raise Diverged(f"the gradient at {where} is not finite: lower alpha, or take scaling='normalised'") from error
 
 
+def _ready(model: nn.Module, rob: Weighted, **options) -> dict:
+    """Refuse what Algorithm 3 cannot work with; return its options, with a digest of the model it starts from."""
+    checks.labels(rob.y, len(rob.x), _check(model, rob.x[:1], **options))
+    return options | {"start": _digest(model.state_dict().values())}
+
+
 def _check(model: nn.Module, x: Tensor, *, alpha: float, batch_size: int, scaling: str, **rounds: int) -> int:
     """Refuse what cannot be trained; return how many classes the model knows."""
-    checks.images(x, getattr(model, "shape", None))
-    checks.evaluating(model)
+    checks.fitting(model, x)
     checks.one_of(scaling, tuple(SCALINGS), "scaling")
     for name, value in {"batch_size": batch_size, **rounds}.items():
         checks.whole(value, name)

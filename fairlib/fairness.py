@@ -48,6 +48,11 @@ def country_table(country: Sequence, right: ArrayLike, log_gdp: pd.Series) -> pd
     return evaluation.with_interval(counts).assign(log_gdp=log_gdp[counts.index])
 
 
+def overall(table: pd.DataFrame) -> pd.Series:
+    """The accuracy over all images of a table that has `right`: `n`, `right`, `accuracy` and Wilson's `low`, `high`."""
+    return evaluation.with_interval(table[["n", "right"]].sum().to_frame().T).iloc[0]
+
+
 def checked(table: pd.DataFrame) -> tuple[Array, Array, Array]:
     """`(log_gdp, accuracy, n)` of a country table, each (k,). Raises ValueError for one that has no slope."""
     if missing := [c for c in ("n", "accuracy", "log_gdp") if c not in table]:

@@ -117,8 +117,7 @@ def _measurable(
 
 def answers(model: nn.Module, x: Tensor, batch_size: int = 10) -> Tensor:
     """The model's classes, (N,), without gradients. Raises ValueError as `measure` does."""
-    checks.evaluating(model)
-    checks.images(x, getattr(model, "shape", None))
+    checks.fitting(model, x)
     checks.whole(batch_size, "batch_size")
     with torch.no_grad():
         return torch.cat([model(batch).argmax(1) for batch in x.split(batch_size)])

@@ -3,7 +3,7 @@
 The first paper's networks answer with log-probabilities, those trained on ImageNet with logits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -143,24 +143,33 @@ NETWORKS: dict[str, type[LayeredModel]] = {
 }
 
 
-class ImageNetClassifier(nn.Module):
+class Normalised(nn.Module):
+    """A network that wants normalised pixels, taking pixels in [0, 1]; `mean` and `deviation`: one per channel."""
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network((x - self.mean) / self.deviation)
+
+
+class ImageNetClassifier(Normalised):
     """A network trained on ImageNet's 1,000 classes, with the normalisation that it was trained with inside."""
 
     classes: int = 1000
 
-    def __init__(
-        self, network: nn.Module, mean: tuple[float, ...], deviation: tuple[float, ...], smallest: int
-    ) -> None:
-        super().__init__()
-        self.network, self.smallest = network, smallest
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
+    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float], smallest: int) -> None:
+        super().__init__(network, mean, deviation)
+        self.smallest = smallest
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, 3, H, W) float32 in [0, 1] -> logits (N, 1000). Raises ValueError for another shape."""
         checks.channels(x, (3,))
         checks.sides(x, self.smallest, "this classifier")
-        return self.network((x - self.mean) / self.deviation)
+        return super().forward(x)
 
 
 def pretrained(name: str, *, weights: Path | None = None) -> ImageNetClassifier:

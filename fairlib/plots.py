@@ -633,13 +633,11 @@ TOLD = {
 
 
 @styled
-def rejections(
-    panels: Mapping[tuple[str, str], pd.DataFrame], *, level: float | None = 0.05, mark: float | None = None
-) -> tuple[Figure, str]:
+def rejections(panels: Mapping[tuple[str, str], pd.DataFrame], *, mark: float | None = None) -> tuple[Figure, str]:
     """How often tests reject, one panel per key (title, name of the x axis), a line per method, with 95 % bands.
 
-    Each frame has `x`, `method` (a key of `TESTED`), `share`, `low`, `high`. `level`: a dotted line across; `mark`: one
-    upright, at that x.
+    Each frame has `x`, `method` (a key of `TESTED`), `share`, `low`, `high`. A dotted line across is at the level
+    0.05; `mark`: one upright, at that x.
     """
     figure, axes = _grid(1, len(panels), 2.9)
     told = []
@@ -650,8 +648,7 @@ def rejections(
             axis.fill_between(line["x"], line["low"], line["high"], color=style["color"], alpha=0.15, lw=0)
             ends = [f"{row.share:.2f} at {row.x:g}" for row in line.iloc[[0, -1]].itertuples()]
             told.append(f"{title}, {TOLD[method]}: {', '.join(ends)}.")
-        if level is not None:
-            axis.axhline(level, color="black", ls=":", lw=1)
+        axis.axhline(0.05, color="black", ls=":", lw=1)
         if mark is not None:
             axis.axvline(mark, color="black", ls=":", lw=1)
         axis.set(title=title, xlabel=x, ylabel="share of worlds rejected", ylim=(0, None))
@@ -765,8 +762,8 @@ def slope_boxes(panels: Mapping[str, Mapping[str, Sequence[float]]], start: floa
             dots = frame.loc[frame["arm"] == name, "v"]
             axis.plot(dots, row + np.resize([-0.18, 0.06, -0.06, 0.18], len(dots)), "k.", markersize=2)
         axis.axvline(start, color="black", ls="--", lw=1.2)
-        axis.set(title=title, xlabel="slope", ylabel="")
-        axis.set(xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)), ylim=(len(names) - 0.5, -0.5))
+        ends = (low - 0.05 * (high - low), high + 0.05 * (high - low))
+        axis.set(title=title, xlabel="slope", ylabel="", xlim=ends, ylim=(len(names) - 0.5, -0.5))
         axis.label_outer()
         told += [
             f"{title}, {ARMS[arm][0]}: median {np.median(v):.4f}, {np.min(v):.4f} to {np.max(v):.4f}."

@@ -58,6 +58,8 @@ def test_the_table_counts_images():
     assert table[["n", "right", "log_gdp"]].to_dict("list") == {"n": [1, 3], "right": [0, 2], "log_gdp": [9.0, 8.0]}
     low, high = proportion_confint(2, 3, method="wilson")
     assert table.loc["A", ["accuracy", "low", "high"]].tolist() == pytest.approx([2 / 3, low, high])
+    low, high = proportion_confint(2, 4, method="wilson")
+    assert fairness.overall(table)[["accuracy", "low", "high"]].tolist() == pytest.approx([0.5, low, high])
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,7 @@ def ascend(
 
 def stepping(model: nn.Module, x: Tensor, *, a: float, N: int) -> None:
     """Refuse what an attack of N steps cannot work with that goes on until another class leads by more than `a`."""
-    checks.evaluating(model)
-    checks.images(x, getattr(model, "shape", None))
+    checks.fitting(model, x)
     checks.not_negative(a, "a", "a difference of logits")
     checks.whole(N, "N")
 

@@ -49,8 +49,7 @@ def _step(model: nn.Module, x: Tensor, y: Tensor, direction: Callable[[Tensor, T
 
 def slope(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """The cross-entropy's gradient, (N, 1, H, W), and which images the model gets right, (N,) bool."""
-    checks.evaluating(model)
-    checks.images(x, getattr(model, "shape", None))
+    checks.fitting(model, x)
     if x.shape[1] != 1:
         raise ValueError(
             f"x has {x.shape[1]} channels, expected 1: this SSIM compares grey images; see x.mean(1, True)"

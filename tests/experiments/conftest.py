@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fairlib import training
+from fairlib.experiments import fairer
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -17,3 +20,9 @@ def house(tmp_path, monkeypatch) -> Path:
     shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
     monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def start(one_thread):
+    """The model that every arm of section 4 starts from. Shared: a test that changes it copies it first."""
+    return training.shipped(*fairer.START)

@@ -3,7 +3,6 @@
 import copy
 import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,8 @@ import torch.nn.functional as F
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import attacks, claims, dro, runner, runtime, training
+from fairlib import attacks, claims, dro, runner, runtime
 from fairlib.experiments import dro_training, fairer
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -28,21 +25,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(fairer, "IMAGES", 300)
     for name in ("STEP_SEEDS", "RUNS", "TOGETHER"):
         monkeypatch.setattr(dro_training, name, 2)
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the official data and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name != "results":
-            (tmp_path / source.name).symlink_to(source)
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def start(one_thread):
-    return training.shipped(*fairer.START)
 
 
 def step(theta, x, y, alpha):

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,9 @@ import pytest
 import torch
 from scipy import stats
 
-from fairlib import attacks, claims, dro, fairness, geography, runner, runtime, training
+from fairlib import attacks, claims, dro, fairness, geography, runner, runtime
 from fairlib.experiments import fairer
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = {"seed": 0, "images": 40, "models": 3}
 
 
@@ -26,21 +24,6 @@ def few(monkeypatch):
     fairer.held_out.cache_clear()
     yield
     fairer.held_out.cache_clear()
-
-
-@pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
-    """A data folder with the official data and no records."""
-    for source in (ROOT / "data").iterdir():
-        if source.name != "results":
-            (tmp_path / source.name).symlink_to(source)
-    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def start(one_thread):
-    return training.shipped(*fairer.START)
 
 
 def bits(models) -> list[bytes]:
