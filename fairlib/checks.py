@@ -83,15 +83,14 @@ def fitting(model: nn.Module, x: Tensor) -> None:
 
 
 def classified(model: nn.Module, x: Tensor, y: Tensor) -> None:
-    """Refuse a model in training mode, and images and labels other than those that it asks for."""
-    evaluating(model)
-    if not (hasattr(model, "shape") and hasattr(model, "classes")):
+    """Refuse a model in training mode, images and labels other than it asks for, and parameters without gradients."""
+    fitting(model, x)
+    labels(y, len(x), getattr(model, "classes", None))
+    if any(p.is_inference() for p in model.parameters()):
         raise ValueError(
-            f"the model is a {type(model).__name__} that does not say its shape and its classes, expected a "
-            "fairlib.models.LayeredModel; write yours as one"
+            "the model was made under torch.inference_mode(), so that nothing can be differentiated through it; make "
+            "or load it outside of that, or copy it: copy.deepcopy(model)"
         )
-    images(x, model.shape)
-    labels(y, len(x), model.classes)
 
 
 def unit(value: float, name: str) -> float:

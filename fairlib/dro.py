@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fairlib import checks, ensemble, files, runtime
+from fairlib.attacks.fgsm import margin_at
+from fairlib.attacks.gradients import gradient, unusable
+from fairlib.attacks.loss import answers, cross_entropy
 from fairlib.models import LayeredModel
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -62,6 +64,7 @@ def sample(P: Tensor, n: int, generator: torch.Generator) -> Tensor:
     return torch.multinomial(P, n, replacement=True, generator=generator)
 
 
+@torch.inference_mode(False)
 def adversarial_data(
     model: nn.Module,
     x: Tensor,
@@ -118,6 +121,7 @@ def adversarial_data(
     return store.finish()
 
 
+@torch.inference_mode(False)
 def train(
     model: nn.Module,
     rob: Weighted,
@@ -142,6 +146,7 @@ def train(
     return theta
 
 
+@torch.inference_mode(False)
 def train_many(
     model: LayeredModel,
     rob: Weighted,
@@ -276,7 +281,7 @@ def _descend(
 
 def _step(net: nn.Module, x: Tensor, y: Tensor, w: Tensor, models: int, alpha: float, where: str) -> None:
     """theta <- theta - alpha * mean over the batch of w_i grad loss_i (line 5), for each of the models in `net`."""
-    loss = (F.cross_entropy(net(x), y, reduction="none") * w.to(x)).sum() * models / len(x)
+    loss = (cross_entropy(answers(net, x), y) * w.to(x)).sum() * models / len(x)
     trained = [p for p in net.parameters() if p.requires_grad]
     with torch.no_grad():
         for p, gradient in zip(trained, torch.autograd.grad(loss, trained), strict=True):
@@ -293,10 +298,8 @@ def _attacked(theta: nn.Module, x: Tensor, y: Tensor, attack: Attack, where: str
     try:
         return attack(theta, x, y)
     except ValueError as error:
-        with torch.enable_grad():
-            z = x.clone().requires_grad_()
-            (gradient,) = torch.autograd.grad(F.cross_entropy(theta(z), y), z)
-        if torch.isfinite(gradient).all():
+        lost, _ = unusable(gradient(*margin_at(theta, x, y)))
+        if not lost.any():
             raise
         raise Diverged(f"the gradient at {where} is not finite: lower alpha, or take scaling='normalised'") from error
 
@@ -317,7 +320,7 @@ def _check(model: nn.Module, x: Tensor, *, alpha: float, batch_size: int, scalin
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("the model has no parameter that requires a gradient; call model.requires_grad_() first")
     with torch.no_grad():
-        return model(x[:1].to(_device(model))).shape[1]
+        return answers(model, x[:1].to(_device(model))).shape[1]
 
 
 def _device(net: nn.Module) -> torch.device:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fairlib import checks, runtime
 from fairlib.attacks import fgsm_grid
+from fairlib.attacks.loss import answers
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
@@ -51,7 +52,7 @@ def under_attack(
     for x_batch, y_batch in runtime.progress(batches, "attacking"):
         for row, x_adv in zip(right, attack(model, x_batch, y_batch, eps=eps), strict=True):
             with torch.no_grad():
-                found = [model(x_adv).argmax(1) == y_batch]
+                found = [answers(model, x_adv).argmax(1) == y_batch]
             if defense is not None:
                 predicted, loose = defense.predict_and_loose(x_adv, y_batch)
                 found += [predicted == y_batch, loose]

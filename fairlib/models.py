@@ -83,11 +83,11 @@ class LeNet5(LayeredModel):
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         a = x
         for name in ("conv1", "conv2"):
-            z = getattr(self, name)(a)
+            z = _convolved(getattr(self, name), a)
             yield name, z
             a = z.relu()
             yield f"{name}.relu", a
-            a = F.max_pool2d(a, 2)
+            a = _halved(a)
         a = a.flatten(1)
         for name in ("fc1", "fc2"):
             z = getattr(self, name)(a)
@@ -97,6 +97,49 @@ class LeNet5(LayeredModel):
         z = self.fc3(a)
         yield "fc3", z
         yield "log_softmax", F.log_softmax(z, dim=1)
+
+
+def _convolved(layer: nn.Module, x: Tensor) -> Tensor:
+    """layer(x); for an attack on grey images, with a gradient that takes a tenth of the time (`_TowardsInput`)."""
+    if not (x.requires_grad and torch.is_grad_enabled() and isinstance(layer, nn.Conv2d) and layer.in_channels == 1):
+        return layer(x)
+    return _TowardsInput.apply(layer(x.detach()), x, layer.weight, layer.padding[0])
+
+
+class _TowardsInput(torch.autograd.Function):
+    """z, the convolution of x with a square kernel, stride 1; backwards, the kernel's gradient goes through z as ever.
+
+    The gradient with respect to x is a convolution itself, of the one with respect to z with the flipped kernel. From
+    six channels to one PyTorch's own way there is much slower than its way of convolving.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z: Tensor, x: Tensor, weight: Tensor, padding: int) -> Tensor:
+        return z.view_as(z)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+        _, _, weight, ctx.padding = inputs
+        ctx.save_for_backward(weight)
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (weight,) = ctx.saved_tensors
+        flipped = weight.flip(2, 3).transpose(0, 1)
+        return g, F.conv2d(g, flipped, padding=weight.shape[2] - 1 - ctx.padding), None, None
+
+
+def _halved(a: Tensor) -> Tensor:
+    """The maximum of each 2x2 block, (N, C, H, W) -> (N, C, H / 2, W / 2).
+
+    Two maxima of slices are quicker than `max_pool2d`, but divide the gradient where values tie: not for attacks.
+    """
+    if a.requires_grad and torch.is_grad_enabled():
+        return F.max_pool2d(a, 2)
+    rows = torch.maximum(a[..., ::2, :], a[..., 1::2, :])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 class VisionTransformer(LayeredModel):

@@ -117,7 +117,8 @@ def _ms_ssim(_: Path | None) -> Distance:
             luminance, structure = _similarities(reference[3 * k : 3 * k + 3], other[3 * k : 3 * k + 3])
             structure = structure.relu()
             last = k == len(exponents) - 1
-            similarity = similarity * (luminance * structure if last else structure).mean((1, 2, 3)) ** exponent
+            mean = (luminance * structure if last else structure).mean((1, 2, 3))
+            similarity = similarity * _power(mean, exponent)
         return (1 - similarity).to(x_adv)
 
     # Halved four times, rounded up, the image still holds a window.
@@ -353,9 +354,13 @@ def delta_e(lab: Tensor, lab_adv: Tensor) -> Tensor:
     return _root(squares + rotation * chroma_term * hue_term)
 
 
+def _power(s: Tensor, exponent: float) -> Tensor:
+    """s to a power below 1, with gradient 0 where s is 0 (or below it by a rounding error)."""
+    return torch.where(s > 0, s, 1) ** exponent * (s > 0)
+
+
 def _root(s: Tensor) -> Tensor:
-    """The square root, with gradient 0 where s is 0 (or below it by a rounding error)."""
-    return torch.where(s > 0, s, 1).sqrt() * (s > 0)
+    return _power(s, 0.5)
 
 
 def _length(a: Tensor, b: Tensor) -> Tensor:

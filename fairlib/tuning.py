@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairlib import checks, runtime
+from fairlib.attacks.gradients import gradient
 from fairlib.defenses.centroid import NOBODY
 from fairlib.models import LayeredModel
 
@@ -66,6 +67,7 @@ def _right(distance: Tensor, y: Tensor, alpha: Tensor, j: int, candidates: Tenso
     return ((predicted == y) & (nobody <= torch.maximum(own, best))).sum(1)
 
 
+@torch.inference_mode(False)
 def tune_centroids(
     model: LayeredModel,
     x: Tensor,
@@ -85,7 +87,7 @@ def tune_centroids(
     what the classes leave over. The loss is the hinge on the soft tally's margin, the mean of max(0, 1 - T_y + best
     other T), on batches drawn from x (N, C, H, W), y (N,); Adam moves the pixels, which are clipped after each step.
     Starts at `centroids` (K, C, H, W); looks at the model's released taps. Raises ValueError for images or labels that
-    do not fit.
+    do not fit, and for a gradient that is not finite.
     """
     checks.images(x, model.shape)
     checks.labels(y, len(x), model.classes)
@@ -101,7 +103,11 @@ def tune_centroids(
             batch = torch.randint(len(x), (batch_size,), generator=g)
             cosine = [a[batch] @ k.T for a, k in zip(seen, directions(model, pixels), strict=True)]
             loss = _hinge((1 - torch.stack(cosine)) / 2, y[batch], alpha, temperature)
-            (pixels.grad,) = torch.autograd.grad(loss, pixels)
+            pixels.grad = gradient(loss, pixels)
+            if not pixels.grad.isfinite().all():
+                raise ValueError(
+                    f"the gradient of the centroids is not finite; raise temperature ({temperature}) or lower lr ({lr})"
+                )
             optimiser.step()
             pixels.data.clamp_(0, 1)
     return pixels.detach()

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from fairlib import checks
+from fairlib.attacks.gradients import Gradients
 from fairlib.attacks.pgd import project, start
 from fairlib.defenses import CentroidDefense
 
 TEMPERATURES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
+@torch.inference_mode(False)
 def adaptive(
     defense: CentroidDefense,
     x: Tensor,
@@ -37,10 +39,11 @@ def adaptive(
     likewise, eps / 10 by default. What is climbed is the mean over the `temperatures` of `leads`, those of the class
     `rival` (K stands for nobody), or with None, at each temperature, of whoever leads. The first point is x, or with a
     `generator` a random point of the ball. Every image is attacked on its own; returns, like x, the first of its points
-    at which `defense.predict` errs, else the last.
+    at which `defense.predict` errs, else the last. An image without a finite gradient stays where it is, with a
+    warning.
 
     Raises ValueError for input of another shape, dtype or range, a model in training mode, and a defence whose rule the
-    surrogate does not know.
+    surrogate does not know; where no gradient is finite.
     """
     eps = checks.unit(eps, "eps")
     step = eps / 10 if step is None else checks.unit(step, "step")
@@ -51,15 +54,16 @@ def adaptive(
     x = x.detach()
     x_adv = start(x, eps, generator)
     left = torch.arange(len(x), device=x.device)  # the images that still come out right
-    for t in range(steps + 1):
-        left = left[defense.predict(x_adv[left]) == y[left]] if len(left) else left
-        if not len(left) or t == steps:
-            break
-        with torch.enable_grad():
-            z = x_adv[left].requires_grad_()
-            lead = leads(defense, z, y[left], temperatures=temperatures, tie_aware=tie_aware)
-            (gradient,) = torch.autograd.grad(objective(lead, rival).sum(), z)
-        x_adv[left] = project(z.detach() + step * gradient.sign_(), x[left], eps)
+    with Gradients(x) as gradients:
+        for t in range(steps + 1):
+            left = left[defense.predict(x_adv[left]) == y[left]] if len(left) else left
+            if not len(left) or t == steps:
+                break
+            with torch.enable_grad():
+                z = x_adv[left].requires_grad_()
+                lead = leads(defense, z, y[left], temperatures=temperatures, tie_aware=tie_aware)
+                direction = gradients(objective(lead, rival), z, left).sign_()
+            x_adv[left] = project(z.detach() + step * direction, x[left], eps)
     return x_adv
 
 
@@ -79,7 +83,7 @@ def leads(
     heat = torch.as_tensor(temperatures, dtype=torch.float32, device=x.device).view(-1, 1, 1, 1)
     vote = ((defense.alpha - defense.distances(x)[:, :, 0]) / heat).sigmoid()  # (T, L, N, K)
     votes = torch.cat([vote.sum(1), (1 - vote).prod(3, keepdim=True).sum(1)], 2)
-    own = y.expand(len(heat), -1)[..., None]
+    own = y.clone().expand(len(heat), -1)[..., None]  # a copy: what autograd keeps must not come from inference mode
     lead = votes - votes.gather(2, own)
     index = torch.arange(defense.classes + 1, device=x.device)
     if tie_aware:

@@ -1,21 +1,83 @@
 """Gradients of one value per image with respect to that image: looked at before they are used."""
 
+import warnings
+from types import TracebackType
+
 import torch
 from torch import Tensor
 
+from fairlib.attacks.loss import named
 
-def gradient(value: Tensor, z: Tensor, k: int, *, keep: bool = False) -> Tensor:
-    """The gradient of each value (n,) with respect to its own image of z (n, C, H, W), at iteration k.
+
+def gradient(value: Tensor, z: Tensor, *, keep: bool = False) -> Tensor:
+    """The gradient of each value (n,) with respect to its own image of z (n, C, H, W), whatever it is.
 
     `keep` keeps the graph, so that the gradient can be differentiated again. Raises ValueError for a value that does
-    not depend on z, and for a gradient that is not finite.
+    not depend on z.
     """
-    if not value.requires_grad:
-        raise ValueError("the value has no gradient with respect to the images, expected a differentiable one")
-    (found,) = torch.autograd.grad(value.sum(), z, create_graph=keep)
-    if not found.isfinite().all():
-        raise ValueError(f"the gradient of iteration {k} is not finite; take a smaller step, or look at the model")
+    found = None
+    if value.requires_grad:
+        (found,) = torch.autograd.grad(value.sum(), z, create_graph=keep, allow_unused=True)
+    if found is None:
+        raise ValueError(
+            "the value has no gradient with respect to the images, expected a differentiable one: something on the way "
+            "leaves PyTorch's graph (JPEG, numpy, .detach(), torch.no_grad()); put a differentiable stand-in there, or "
+            "let its gradient pass straight through, x + (f(x) - x).detach()"
+        )
     return found
+
+
+def unusable(g: Tensor) -> tuple[Tensor, Tensor]:
+    """For which images a gradient g (n, C, H, W) is not finite, and for which it is zero at every pixel: (n,) bool."""
+    total = g.sum((1, 2, 3))
+    lost, flat = ~total.isfinite(), total == 0
+    if (doubtful := lost | flat).any():  # a sum is quick, and can overflow or cancel
+        largest = g[doubtful].abs().amax((1, 2, 3))
+        lost[doubtful], flat[doubtful] = ~largest.isfinite(), largest == 0
+    return lost, flat
+
+
+class Gradients:
+    """What an attack on the images x (N, C, H, W) asks for gradients, in a `with` block around its steps.
+
+    An image whose gradient is not finite gets zeros for it, so that it stays where it is and the others go on. At the
+    end of the block those images are named in a warning, or in a ValueError where no image is left; a warning names
+    those, too, whose gradient was zero at every pixel, which says nothing about how hard they are to attack.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        self.lost, self.flat = torch.zeros(2, len(x), dtype=torch.bool, device=x.device)
+
+    def __call__(self, value: Tensor, z: Tensor, which: Tensor | None = None) -> Tensor:
+        """The gradient of each value (n,) with respect to its image of z; `which` are the n images' places in x."""
+        return self.seen(gradient(value, z), which)
+
+    def seen(self, g: Tensor, which: Tensor | None = None) -> Tensor:
+        """Take note of the gradients g (n, C, H, W), and return them without what is not finite."""
+        lost, flat = unusable(g)
+        which = slice(None) if which is None else which
+        self.lost[which] |= lost
+        self.flat[which] |= flat
+        return g.masked_fill(lost.view(-1, 1, 1, 1), 0) if lost.any() else g
+
+    def __enter__(self) -> "Gradients":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            return
+        lost = f"the gradient is not finite for {named(self.lost)}"
+        mend = "look at what the model computes there (a root or a power at 0, a division, an overflow)"
+        if len(self.lost) and self.lost.all():
+            raise ValueError(f"{lost}, which is all of them; {mend}")
+        if self.lost.any():
+            warnings.warn(f"{lost}, which stay where they are; {mend}", stacklevel=3)
+        if self.flat.any():
+            warnings.warn(
+                f"the gradient is zero at every pixel for {named(self.flat)}: the attack learns nothing there, so that "
+                "their resistance means nothing; look for rounding, saturation or dead units in the model",
+                stacklevel=3,
+            )
 
 
 def dot(u: Tensor, v: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.gradients import gradient
-from fairlib.attacks.perceptual import lead
+from fairlib.attacks.gradients import Gradients, gradient
+from fairlib.attacks.loss import answers, lead
 from fairlib.attacks.perceptual_pgd import INSIDE, checked, project, start
 from fairlib.attacks.pgd_l2 import unit
 from fairlib.perceptual import Distance
@@ -14,6 +14,7 @@ LAMBDA, FACTOR = 0.01, 10.0  # the first weight of the penalty, and what it is m
 H = 0.1  # L2 length of the probe that finds out how fast the distance grows
 
 
+@torch.inference_mode(False)
 def lpa(
     model: nn.Module,
     x: Tensor,
@@ -37,10 +38,11 @@ def lpa(
 
     As in their code, an image is finished, and leaves the batch, when another class leads by more than a >= 0 within
     the bound; unlike there it does not take one more step then. N and `searches` are those of their evaluation. An
-    image that the model already gets wrong comes back as it is. Raises ValueError for input of another shape, dtype or
-    range, a model in training mode, and a gradient that is not finite.
+    image that the model already gets wrong comes back as it is; one without a finite gradient stays where it is, with a
+    warning. Raises ValueError for input of another shape, dtype or range, a model in training mode, and where no
+    gradient is finite.
     """
-    checked(model, x, bound=bound, distance=distance, a=a, N=N)
+    checked(model, x, y, bound=bound, distance=distance, a=a, N=N)
     checks.whole(searches, "searches")
     x_adv, left, z = start(model, x, y, generator)
     if not len(left):
@@ -48,25 +50,26 @@ def lpa(
     y, lam, radius = y[left], torch.full((len(left),), LAMBDA, device=x.device), bound**0.5
     with torch.no_grad():
         features = distance.features(x_adv[left])
-    for k in range(searches * N):
-        with torch.enable_grad():
-            point = z.requires_grad_()
-            margin = lead(model(point), y)
-            found = distance.between(tuple(features), point)
-            # The root has no slope at zero: below the bound it is never taken.
-            penalty = found.clamp(min=bound).sqrt() - radius
-            g = gradient(margin.clamp(max=a + 1) - lam * penalty, point, k + 1)
-        on = ~((margin > a) & (found <= INSIDE * bound)).detach()
-        x_adv[left] = z = z.detach()
-        if not on.any():
-            return x_adv
-        left, z, y, lam, g, *features = (t[on] for t in (left, z, y, lam, g, *features))
-        direction = unit(g)
-        with torch.no_grad():
-            speed = distance.between(distance.features(z), (z + H * direction)).clamp_min(0).sqrt() / H
-            size = radius * 0.1 ** (k % N / N) / speed.clamp_min(1e-8)
-            z = (z + size.view(-1, 1, 1, 1) * direction).clamp(0, 1)
-            if (k + 1) % N == 0:
-                lam = torch.where(distance.between(tuple(features), z) > bound, FACTOR * lam, lam)
+    with Gradients(x) as gradients:
+        for k in range(searches * N):
+            with torch.enable_grad():
+                point = z.requires_grad_()
+                ahead = lead(answers(model, point), y)
+                found = distance.between(tuple(features), point)
+                # The root has no slope at zero: below the bound it is never taken.
+                penalty = found.clamp(min=bound).sqrt() - radius
+                g = gradient(ahead.clamp(max=a + 1) - lam * penalty, point)
+            on = ~((ahead > a) & (found <= INSIDE * bound)).detach()
+            x_adv[left] = z = z.detach()
+            if not on.any():
+                return x_adv
+            left, z, y, lam, g, *features = (t[on] for t in (left, z, y, lam, g, *features))
+            direction = unit(gradients.seen(g, left))
+            with torch.no_grad():
+                speed = distance.between(distance.features(z), (z + H * direction)).clamp_min(0).sqrt() / H
+                size = radius * 0.1 ** (k % N / N) / speed.clamp_min(1e-8)
+                z = (z + size.view(-1, 1, 1, 1) * direction).clamp(0, 1)
+                if (k + 1) % N == 0:
+                    lam = torch.where(distance.between(tuple(features), z) > bound, FACTOR * lam, lam)
     x_adv[left] = project(distance, tuple(features), x.detach()[left], z, bound)
     return x_adv

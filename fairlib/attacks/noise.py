@@ -1,13 +1,12 @@
 """Noise that knows nothing: the yardstick for what a budget does by its size alone."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.models import LayeredModel
 
 
-def random_sign(model: LayeredModel, x: Tensor, y: Tensor, *, eps: float, generator: torch.Generator) -> Tensor:
+def random_sign(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, generator: torch.Generator) -> Tensor:
     """clip(x + eps * s, 0, 1), each entry of s being -1 or 1 with equal chance: FGSM's size without its knowledge.
 
     x (N, C, H, W) float32 in [0, 1], y (N,) int64 (not looked at), eps in [0, 1] the L-infinity budget in pixel units.

@@ -3,16 +3,17 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.gradients import gradient
-from fairlib.attacks.perceptual import lead, stepping
+from fairlib.attacks.gradients import Gradients
+from fairlib.attacks.loss import answers, lead, margin
+from fairlib.attacks.perceptual import stepping
 from fairlib.attacks.pgd_l2 import unit
 from fairlib.perceptual import delta_e, rgb_to_lab
 
 
+@torch.inference_mode(False)
 def perc_al(
     model: nn.Module,
     x: Tensor,
@@ -35,45 +36,46 @@ def perc_al(
     As in that code, the colour difference that counts is that of the point before its step down, not after; unlike
     there, of pixels that are clipped to [0, 1] already. Its N is 1,000 by default, its alpha_c 0.5, or 0.1 for
     untargeted attacks; the second paper prints neither. An image that the model already gets wrong comes back as it is,
-    whatever a is. Raises ValueError for input of another shape, dtype or range, a model in training mode, and a
-    gradient that is not finite.
+    whatever a is; one without a finite gradient stays where it is, with a warning. Raises ValueError for input of
+    another shape, dtype or range, a model in training mode, and where no gradient is finite.
     """
-    stepping(model, x, a=a, N=N)
+    stepping(model, x, y, a=a, N=N)
     checks.channels(x, (1, 3))
     checks.positive(alpha_l, "alpha_l", "the length of a step up the loss")
     checks.positive(alpha_c, "alpha_c", "the length of a step down the colour difference")
     x_adv = x.detach().clone()
     with torch.no_grad():
-        left = (lead(model(x_adv), y) <= 0).nonzero()[:, 0]
+        left = (lead(answers(model, x_adv), y) <= 0).nonzero()[:, 0]
     if not len(left):
         return x_adv
     z, y = x_adv[left], y[left]
     lab = rgb_to_lab(z.expand(-1, 3, -1, -1))
     fooled = torch.zeros(len(z), dtype=torch.bool, device=z.device)
     distance, nearest = (torch.full((len(z),), torch.inf, device=z.device) for _ in range(2))
-    for k in range(1, N + 1):
-        share = (1 + math.cos(math.pi * (k - 1) / N)) / 2
-        up, down = (alpha * (low + (1 - low) * share) for alpha, low in ((alpha_l, 0.01), (alpha_c, 0.1)))
-        if not fooled.all():
-            on = ~fooled
-            with torch.enable_grad():
-                point = z[on].requires_grad_()
-                away = gradient(F.cross_entropy(model(point), y[on], reduction="none"), point, k)
-            z[on] = (z[on] + up * unit(away)).clamp(0, 1)
-            distance[on] = colour_distance(lab[on], z[on])
-        if fooled.any():
-            with torch.enable_grad():
-                point = z[fooled].requires_grad_()
-                found = colour_distance(lab[fooled], point)
-                further = gradient(found, point, k)
-            z[fooled] = (z[fooled] - down * unit(further)).clamp(0, 1)
-            distance[fooled] = found.detach()
-        rounded = (255 * z).round() / 255
-        with torch.no_grad():
-            fooled = lead(model(rounded), y) > a
-        best = fooled & (distance < nearest)
-        nearest[best] = distance[best]
-        x_adv[left[best]] = rounded[best]
+    with Gradients(x_adv) as gradients:
+        for k in range(1, N + 1):
+            share = (1 + math.cos(math.pi * (k - 1) / N)) / 2
+            up, down = (alpha * (low + (1 - low) * share) for alpha, low in ((alpha_l, 0.01), (alpha_c, 0.1)))
+            if not fooled.all():
+                on = ~fooled
+                with torch.enable_grad():
+                    point = z[on].requires_grad_()
+                    away = gradients(margin(answers(model, point), y[on]), point, left[on])
+                z[on] = (z[on] + up * unit(away)).clamp(0, 1)
+                distance[on] = colour_distance(lab[on], z[on])
+            if fooled.any():
+                with torch.enable_grad():
+                    point = z[fooled].requires_grad_()
+                    found = colour_distance(lab[fooled], point)
+                    further = gradients(found, point, left[fooled])
+                z[fooled] = (z[fooled] - down * unit(further)).clamp(0, 1)
+                distance[fooled] = found.detach()
+            rounded = (255 * z).round() / 255
+            with torch.no_grad():
+                fooled = lead(answers(model, rounded), y) > a
+            best = fooled & (distance < nearest)
+            nearest[best] = distance[best]
+            x_adv[left[best]] = rounded[best]
     return x_adv
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.gradients import dot, gradient
-from fairlib.attacks.perceptual import lead, stepping
+from fairlib.attacks.gradients import Gradients, dot, gradient, unusable
+from fairlib.attacks.loss import answers, lead
+from fairlib.attacks.perceptual import stepping
 from fairlib.attacks.pgd_l2 import unit
 from fairlib.perceptual import Distance, known
 
@@ -21,6 +22,7 @@ AIM = 0.99  # of the radius: Newton's steps end a little inside
 INSIDE = 1 - 1e-4  # of the bound: float32 sums depend a little on how many images are looked at together
 
 
+@torch.inference_mode(False)
 def ppgd(
     model: nn.Module,
     x: Tensor,
@@ -42,11 +44,11 @@ def ppgd(
     Gaussian noise of 0.01, as in their paper and code, projected like every other point. `distance` must grow like a
     square near zero, as SSIM, LPIPS and DISTS do. Returns a new tensor like x, not rounded to 8 bits; the bound holds.
 
-    N, `conjugate` and a are those of their evaluation. An image that the model already gets wrong comes back as it is.
-    Raises ValueError for input of another shape, dtype or range, a model in training mode, a distance that is flat, and
-    a gradient that is not finite.
+    N, `conjugate` and a are those of their evaluation. An image that the model already gets wrong comes back as it is;
+    one without a finite gradient stays where it is, with a warning. Raises ValueError for input of another shape, dtype
+    or range, a model in training mode, a distance that is flat, and where no gradient is finite.
     """
-    checked(model, x, bound=bound, distance=distance, a=a, N=N)
+    checked(model, x, y, bound=bound, distance=distance, a=a, N=N)
     checks.whole(conjugate, "conjugate")
     x_adv, left, z = start(model, x, y, generator)
     if not len(left):
@@ -56,34 +58,36 @@ def ppgd(
         features = distance.features(x_adv[left])
     z = project(distance, features, x_adv[left], z, bound)
     x_adv[left] = z
-    for k in range(1, N + 1):
-        with torch.enable_grad():
-            point = z.requires_grad_()
-            margin = lead(model(point), y)
-            g = gradient(margin, point, k)
-        on = margin.detach() <= a
-        if not on.any():
-            break
-        left, z, y, g, *features = (t[on] for t in (left, z.detach(), y, g, *features))
-        step = steepest(distance, z, g, 2 * bound**0.5 / N, k, conjugate)
-        z = project(distance, tuple(features), x.detach()[left], (z + step).clamp(0, 1), bound)
-        x_adv[left] = z
+    with Gradients(x) as gradients:
+        for _ in range(N):
+            with torch.enable_grad():
+                point = z.requires_grad_()
+                ahead = lead(answers(model, point), y)
+                g = gradient(ahead, point)
+            on = ahead.detach() <= a
+            if not on.any():
+                break
+            left, z, y, g, *features = (t[on] for t in (left, z.detach(), y, g, *features))
+            step = gradients.seen(steepest(distance, z, gradients.seen(g, left), 2 * bound**0.5 / N, conjugate), left)
+            z = project(distance, tuple(features), x.detach()[left], (z + step).clamp(0, 1), bound)
+            x_adv[left] = z
     return x_adv
 
 
-def steepest(distance: Distance, z: Tensor, g: Tensor, size: float, k: int, conjugate: int) -> Tensor:
+def steepest(distance: Distance, z: Tensor, g: Tensor, size: float, conjugate: int) -> Tensor:
     """The step that g'step is largest for, among those that move the root of the distance by `size` to first order.
 
-    z, g (n, C, H, W), the images and the gradients of iteration k. Near z the distance is step' (J'J) step with J the
+    z, g (n, C, H, W), the images and the gradients there. Near z the distance is step' (J'J) step with J the
     Jacobian of its features, and lemma 1 of the paper gives size (J'J)^-1 g / ||J (J'J)^-1 g||. J'J times a vector is
     half the second derivative of the distance at z, where it is zero: exact, where their code takes a finite
-    difference. The system is solved by `conjugate` iterations of conjugate gradients.
+    difference. The system is solved by `conjugate` iterations of conjugate gradients. Where the distance has no finite
+    derivatives, neither has the step.
     """
     with torch.no_grad():
         features = distance.features(z)
     with torch.enable_grad():
         point = z.detach().requires_grad_()
-        slope = gradient(distance.between(features, point), point, k, keep=True)
+        slope = gradient(distance.between(features, point), point, keep=True)
 
     def times(v: Tensor) -> Tensor:
         (found,) = torch.autograd.grad(slope, point, v, retain_graph=True)
@@ -93,10 +97,8 @@ def steepest(distance: Distance, z: Tensor, g: Tensor, size: float, k: int, conj
     solution, residual = conjugate_gradients(times, g, conjugate)
     square = dot(solution, g - residual)  # = solution' (J'J) solution
     moving = dot(g, g) > 0
-    if not (square[moving] > 0).all():
-        raise ValueError(
-            f"{distance.name} is flat around an image of iteration {k}, expected a distance that grows like a square"
-        )
+    if (square[moving] <= 0).any():
+        raise ValueError(f"{distance.name} is flat around an image, expected a distance that grows like a square")
     return torch.where(moving, solution * size / square.sqrt(), 0)
 
 
@@ -127,15 +129,16 @@ def project(distance: Distance, features: tuple[Tensor, ...], x: Tensor, z: Tens
     """
     z, bound = z.detach().clone(), INSIDE * bound
     out = torch.arange(len(z), device=z.device)
-    for k in range(NEWTON):
+    for _ in range(NEWTON):
         kept = tuple(f[out] for f in features)
         with torch.enable_grad():
             point = z[out].requires_grad_()
             found = distance.between(kept, point)
-            outside = found.detach() > bound
+            outside = ~(found.detach() <= bound)
             if not outside.any():
                 return z
-            slope = gradient(found, point, k + 1)[outside]
+            slope = gradient(found, point)[outside]
+        slope = slope.masked_fill(unusable(slope)[0].view(-1, 1, 1, 1), 0)  # these go the straight way
         out, root = out[outside], found.detach()[outside].sqrt().view(-1, 1, 1, 1)
         step = (root - AIM * bound**0.5) * 2 * root / dot(slope, slope).clamp_min(torch.finfo(z.dtype).tiny)
         z[out] = (z[out] - step * slope).clamp(0, 1)
@@ -156,14 +159,14 @@ def start(model: nn.Module, x: Tensor, y: Tensor, generator: torch.Generator | N
         checks.generator(generator)
     x_adv = x.detach().clone()
     with torch.no_grad():
-        left = (lead(model(x_adv), y) <= 0).nonzero()[:, 0]
+        left = (lead(answers(model, x_adv), y) <= 0).nonzero()[:, 0]
     noise = 0 if generator is None else NOISE * torch.randn(x.shape, generator=generator).to(x)[left]
     return x_adv, left, (x_adv[left] + noise).clamp(0, 1)
 
 
-def checked(model: nn.Module, x: Tensor, *, bound: float, distance: Distance, a: float, N: int) -> None:
+def checked(model: nn.Module, x: Tensor, y: Tensor, *, bound: float, distance: Distance, a: float, N: int) -> None:
     """Refuse what an attack within a perceptual bound cannot work with."""
-    stepping(model, x, a=a, N=N)
+    stepping(model, x, y, a=a, N=N)
     known(distance, "distance")
     checks.sides(x, distance.smallest, distance.name)
     checks.positive(bound, "bound", f"the largest {distance.name} allowed")

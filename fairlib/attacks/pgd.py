@@ -1,15 +1,16 @@
 """Projected gradient descent in the L-infinity ball (Madry et al. 2018)."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.fgsm import input_gradient
-from fairlib.models import LayeredModel
+from fairlib.attacks.fgsm import margin_at
+from fairlib.attacks.gradients import Gradients
 
 
+@torch.inference_mode(False)
 def pgd(
-    model: LayeredModel,
+    model: nn.Module,
     x: Tensor,
     y: Tensor,
     *,
@@ -18,19 +19,24 @@ def pgd(
     steps: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """x_(t+1) = project(x_t + step * sign(grad_x J(theta, x_t, y))), J the negative log-likelihood; returns x_steps.
+    """x_(t+1) = project(x_t + step * sign(grad_x J(theta, x_t, y))), J the cross-entropy; returns x_steps.
 
-    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels; eps, the L-infinity budget, and step in [0, 1], in pixel
-    units. The first point is x, or with a `generator` a uniformly random point of the ball. Returns a new tensor like
-    x. Raises ValueError for input of another shape, dtype or range, and for a model in training mode.
+    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, model(x) logits or log-probabilities; eps, the
+    L-infinity budget, and step in [0, 1], in pixel units. The first point is x, or with a `generator` a uniformly
+    random point of the ball. The sign is that of the margin's gradient, which is J's and does not round to 0
+    (`fairlib.attacks.loss`). Returns a new tensor like x. An image without a finite gradient stays where it is, with a
+    warning. Raises ValueError for input of another shape, dtype or range, a model in training mode, and where no
+    gradient is finite.
     """
     eps, step = checks.unit(eps, "eps"), checks.unit(step, "step")
     checks.whole(steps, "steps")
     checks.classified(model, x, y)
     x = x.detach()
     x_adv = start(x, eps, generator)
-    for _ in range(steps):
-        x_adv = project(x_adv + step * input_gradient(model, x_adv, y).sign_(), x, eps)
+    with Gradients(x) as gradients:
+        for _ in range(steps):
+            direction = gradients(*margin_at(model, x_adv, y)).sign_()
+            x_adv = project(x_adv.add_(direction, alpha=step), x, eps)
     return x_adv
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from fairlib.attacks.perceptual import ascend
 
 
+@torch.inference_mode(False)
 def pgd_l2(
     model: nn.Module,
     x: Tensor,
@@ -19,13 +20,14 @@ def pgd_l2(
     """x^n = x^(n-1) + eps * g / ||g||_2 with g = grad_x loss(theta; x^(n-1), y), from x^0 = x, until fooled or n = N.
 
     x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, model(x) logits (or log-probabilities); the loss is
-    cross-entropy. eps > 0 is the L2 length of a step before `quantise`; that, the lead a >= 0 and the early stop are
-    those of Algorithm 1 (`fairlib.attacks.perceptual.ascend`): the paper says only that PGD stops early, too. Returns a
-    new tensor like x. An image whose gradient is zero stays where it is; one that the model already gets wrong comes
-    back as it is. Raises ValueError for input of another shape, dtype or range, a model in training mode, and a
-    gradient that is not finite.
+    cross-entropy, whose gradient has the direction of the margin's (`fairlib.attacks.loss`). eps > 0 is the L2 length
+    of a step before `quantise`; that, the lead a >= 0 and the early stop are those of Algorithm 1
+    (`fairlib.attacks.perceptual.ascend`): the paper says only that PGD stops early, too. Returns a new tensor like x.
+    An image whose gradient is zero or not finite stays where it is, with a warning; one that the model already gets
+    wrong comes back as it is. Raises ValueError for input of another shape, dtype or range, a model in training mode,
+    and where no gradient is finite.
     """
-    return ascend(model, x, y, lambda loss, x_adv: loss, direction=unit, eps=eps, a=a, N=N, quantise=quantise)
+    return ascend(model, x, y, lambda m, x_adv: m, direction=unit, eps=eps, a=a, N=N, quantise=quantise)
 
 
 def unit(gradient: Tensor) -> Tensor:

@@ -8,12 +8,11 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.gradients import dot, gradient
-from fairlib.attacks.perceptual import lead
+from fairlib.attacks.gradients import Gradients, dot
+from fairlib.attacks.loss import answers, lead, margin
 
 C1, C2 = 0.01**2, 0.03**2  # for pixels in [0, 1]; these, and the window's size and sigma, are Wang et al.'s (2004)
 SIZE, SIGMA = 11, 1.5
@@ -26,8 +25,9 @@ def ssim_step(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, windows: st
     that the step has the L2 length eps > 0 after clipping, image by image; where there is none, the image goes as far
     as it can. `windows`: `mirrored` or `inside` (see there), for which H^-1 g takes conjugate gradients, or `whole`,
     one window that weighs all pixels alike, for which it is a formula. Returns a new tensor like x; an image that the
-    model already gets wrong comes back as it is. Raises ValueError for input of another shape, dtype or range, images
-    smaller than a window, a model in training mode, and a gradient that is not finite.
+    model already gets wrong comes back as it is, and so does one without a finite gradient, with a warning. Raises
+    ValueError for input of another shape, dtype or range, images smaller than a window, a model in training mode, and
+    where no gradient is finite.
     """
     return _step(model, x, y, DIRECTIONS[checks.one_of(windows, tuple(DIRECTIONS), "windows")], eps)
 
@@ -47,19 +47,20 @@ def _step(model: nn.Module, x: Tensor, y: Tensor, direction: Callable[[Tensor, T
     return x_adv
 
 
+@torch.inference_mode(False)
 def slope(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The cross-entropy's gradient, (N, 1, H, W), and which images the model gets right, (N,) bool."""
-    checks.fitting(model, x)
+    """The margin's gradient, which has the direction of the cross-entropy's (`fairlib.attacks.loss`), (N, 1, H, W), and
+    which images the model gets right, (N,) bool."""
+    checks.classified(model, x, y)
     if x.shape[1] != 1:
         raise ValueError(
             f"x has {x.shape[1]} channels, expected 1: this SSIM compares grey images; see x.mean(1, True)"
         )
     checks.sides(x, SIZE, "a window of SSIM")
-    with torch.enable_grad():
-        z = x.detach().requires_grad_()
-        logits = model(z)
-        right = lead(logits, y) <= 0
-        return gradient(F.cross_entropy(logits, y, reduction="none"), z, 1), right
+    with torch.enable_grad(), Gradients(x) as gradients:
+        z = x.detach().clone().requires_grad_()
+        logits = answers(model, z)
+        return gradients(margin(logits, y), z), (lead(logits, y) <= 0).detach()
 
 
 def reach(x: Tensor, d: Tensor, eps: float) -> Tensor:

@@ -16,13 +16,13 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fairlib import checks, complexity, dro, fairness, geography, runner, runtime, training
+from fairlib.attacks.loss import cross_entropy
 from fairlib.experiments import fairer
 from fairlib.experiments.fairer import ALPHA, ARMS, BATCH, T1, T2
 from fairlib.models import LayeredModel
@@ -142,7 +142,7 @@ def descend(theta: nn.Module, x: Tensor, y: Tensor, order: Tensor) -> None:
     """SGD on the images that `order` (n,) names, a step for each `BATCH` of them."""
     weights = list(theta.parameters())
     for batch in order.split(BATCH):
-        loss = F.cross_entropy(theta(x[batch]), y[batch])
+        loss = cross_entropy(theta(x[batch]), y[batch]).mean()
         with torch.no_grad():
             for w, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
                 w.sub_(gradient, alpha=ALPHA)

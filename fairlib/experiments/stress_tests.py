@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fairlib import attacks, checks, data, ensemble, evaluation, runner, runtime, training
 from fairlib.attacks.adaptive import TEMPERATURES, leads, objective
+from fairlib.attacks.gradients import gradient, unusable
 from fairlib.baselines import Binarised, NearestCentroid, SmallestMeanDistance
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
@@ -194,8 +195,8 @@ def withstanding(predict: Predict, x: Tensor, y: Tensor, arsenal: Sequence[Attac
 def without_gradient(defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float]) -> Tensor:
     """At which images what the attack climbs has a gradient of exactly zero: (N,) bool."""
     z = x.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(objective(leads(defense, z, y, temperatures=temperatures)).sum(), z)
-    return (gradient == 0).flatten(1).all(1)
+    _, flat = unusable(gradient(objective(leads(defense, z, y, temperatures=temperatures)), z))
+    return flat
 
 
 def _row(seed: int, eps: float, attack: str, method: str, right: Tensor) -> dict:

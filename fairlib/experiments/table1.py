@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import attacks, checks, claims, data, images, models, perceptual, runner, runtime
+from fairlib.attacks import loss
 from fairlib.attacks.perceptual_pgd import NOISE
 from fairlib.defenses import compression
 from fairlib.perceptual import Distance
@@ -239,7 +239,7 @@ def _right(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def _loss(case: Case, x: Tensor) -> float:
     with torch.no_grad():
-        return F.cross_entropy(case.model(x), case.y).item()
+        return loss.cross_entropy(case.model(x), case.y).mean().item()
 
 
 def _short(row: dict) -> dict:

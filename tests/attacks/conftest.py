@@ -34,7 +34,10 @@ def leaves_the_caller_alone() -> Callable[..., None]:
             x_adv = attack(model, x, y)
             assert not x_adv.requires_grad and x_adv.data_ptr() != x.data_ptr()
         else:
-            with pytest.raises(error, match="the gradient of iteration 1 is not finite" if how == "nan" else None):
+            with pytest.raises(
+                error,
+                match="the gradient is not finite for .* which is all" if how == "nan" else None,
+            ):
                 attack(model, x, y)
         assert torch.equal(x, images) and torch.equal(y, labels) and x.requires_grad and x.grad is None
         assert not model.training and all((p.grad == 7).all() and p.requires_grad for p in model.parameters())

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from oracles import doubted, same_but_for_noise
 from torch import Tensor, nn
 
 from fairlib.attacks import fgsm, fgsm_grid, input_gradient
+from fairlib.attacks.loss import margin
 from fairlib.models import LayeredModel
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -184,11 +186,12 @@ def test_a_mutant_is_found(mutant, check):
 
 @pytest.mark.parametrize("eps", [0.1, 8 / 255])
 def test_fgsm_equals_foolbox(model, digits, eps):
-    x, y = digits
+    x, y = (part[doubted(model, *digits)] for part in digits)
+    assert len(x) > 50
     theirs = foolbox.PyTorchModel(Logits(copy.deepcopy(model)).eval(), bounds=(0, 1), device="cpu")
     attack = foolbox.attacks.LinfFastGradientAttack()
     expected = attack.run(theirs, x, foolbox.criteria.Misclassification(y), epsilon=eps)
-    torch.testing.assert_close(fgsm(model, x, y, eps=eps), expected, rtol=0, atol=1e-6)
+    same_but_for_noise(fgsm(model, x, y, eps=eps), expected, 1e-4)
 
 
 def test_fgsm_halves_the_accuracy_of_the_shipped_networks(model, digits):
@@ -246,7 +249,7 @@ def test_the_gradient_equals_finite_differences():
         for pixel in range(6):
             shift = torch.zeros(6)
             shift[pixel] = step
-            up, down = (F.nll_loss(LINEAR(X + s * shift.view(1, 2, 3)), Y, reduction="none") for s in (1, -1))
+            up, down = (margin(LINEAR(X + s * shift.view(1, 2, 3)), Y) for s in (1, -1))
             difference.view(32, 6)[:, pixel] = (up - down) / (2 * step)
     torch.testing.assert_close(input_gradient(LINEAR, X, Y), difference, rtol=0, atol=1e-3)
 
