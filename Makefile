@@ -9,7 +9,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
 
 .DEFAULT_GOAL := help
-.PHONY: book html test reproduce sync lock clean help
+.PHONY: book html test reproduce verify sync lock clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python tools/notebooks.py execute
@@ -27,6 +27,9 @@ test: $(READY)  ## Check everything: style, pairs, units, the site in a browser,
 
 reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper for all of it, ONLY=text for a part
 	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.runner --only='$(ONLY)'
+
+verify: $(READY)  ## Run a sample of what is recorded again and compare: ONLY=text for a part, MINUTES=n for the quickest
+	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.verify --only='$(ONLY)' --minutes='$(MINUTES)'
 
 sync: $(READY)  ## Carry edits of notebooks/*.md into the .ipynb files, keeping the outputs of unchanged cells
 	$(BIN)/python tools/notebooks.py sync

@@ -1,12 +1,12 @@
 """Works off the units of `fairlib.experiments`, and reads what they found.
 
 Each unit becomes one record, `data/results/<chapter>/<unit>.json`, written whole when the unit is done. A unit that has
-its record is not run again, unless the record is stale: the chapter's module has changed since (a digest of its source
-is kept in the record). To run a unit again for another reason, delete its record.
+its record is not run again, unless the record is stale: something that its numbers come from has changed since (see
+`fairlib.digest`, which gives the record's `source`), and `fairlib.verify` has not found that the change moves no number
+(it notes the digest that it saw under `verified`). To run a unit again for another reason, delete its record.
 """
 
 import argparse
-import hashlib
 import importlib
 import json
 import os
@@ -15,7 +15,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -25,10 +25,11 @@ from types import ModuleType
 import joblib
 import pandas as pd
 
-from fairlib import checks, claims, files, runtime
+from fairlib import checks, claims, digest, files, runtime
 
 EXPERIMENTS = "fairlib.experiments"
 FIELDS = {"arguments", "source", "provenance", "result"}
+VERIFIED = {"date", "sample", "source"}
 SECONDS_BETWEEN_LINES = 20  # of status, where there is no terminal
 Outcome = tuple[int, dict | None, str | None]
 
@@ -60,12 +61,19 @@ class Unit:
                 raise ValueError(f"{', '.join(sorted(missing))} missing")
             if record["arguments"] != self.arguments:
                 raise ValueError(f"it has the arguments {record['arguments']}, expected {self.arguments}")
+            if "verified" in record and (missing := VERIFIED - record["verified"].keys()):
+                raise ValueError(f"{', '.join(sorted(missing))} of verified missing")
         except (ValueError, AttributeError) as error:
             raise ValueError(
                 f"{self.path} is not a whole record of its unit ({error}); restore it with `git checkout -- data`, "
                 f"or delete it and run `make reproduce ONLY={self.name}`"
             ) from error
         return record
+
+    def write(self, record: dict) -> None:
+        """Keep the record, whole or not at all."""
+        with files.replacing(self.path) as partial:
+            partial.write_text(json.dumps(record, allow_nan=False) + "\n")
 
 
 def modules() -> dict[str, ModuleType]:
@@ -108,9 +116,14 @@ def chosen(only: str, *profiles: str) -> dict[str, Unit | None]:
 
 
 def source(chapter: str) -> str:
-    """A digest of the chapter's module, by which a record is known to be stale."""
-    text = Path(importlib.import_module(f"{EXPERIMENTS}.{chapter}").__file__).read_text()
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """The digest of all that the chapter's numbers come from, by which a record is known to be stale."""
+    arguments = [value for unit in units(chapter, *runtime.PROFILES) for value in unit.arguments.values()]
+    return digest.of(f"{EXPERIMENTS}.{chapter}", "run", [value for value in arguments if isinstance(value, str)])
+
+
+def fresh(record: dict, source: str) -> bool:
+    """Whether a record was made, or verified, with what has this digest."""
+    return source in (record["source"], record.get("verified", {}).get("source"))
 
 
 def records(chapter: str) -> list[dict]:
@@ -132,7 +145,7 @@ def results(chapter: str) -> pd.DataFrame:
 
 
 def provenance_line(chapter: str) -> str:
-    """Where those results come from, as a sentence for the page: when, on what, how long, how much of it all."""
+    """Where those results come from, for the page: when, on what, how long, how much of it all; what was verified."""
     found = records(chapter)
     facts = pd.DataFrame([record["provenance"] for record in found])
     said = {key: " and ".join(sorted(facts[key].astype(str).unique())) for key in facts}
@@ -141,8 +154,13 @@ def provenance_line(chapter: str) -> str:
         f"{facts['seconds'].sum() / 60:.0f} minutes of {said['device']}, threads per unit: {said['threads']}, "
         f"torch {said['torch']}, commit {said['commit']}."
     )
-    if stale := sum(record["source"] != source(chapter) for record in found):
-        line += f" The experiment has changed since {stale} of them."
+    if verified := [record["verified"] for record in found if "verified" in record]:
+        again = len({name for noted in verified for name in noted["sample"]})
+        dates = " and ".join(sorted({noted["date"] for noted in verified}))
+        line += f" Verified on {dates}: {again} of them run again, no number moved; that stands for {len(verified)}."
+    current = source(chapter)
+    if stale := sum(not fresh(record, current) for record in found):
+        line += f" What they rest on has changed since {stale} of them."
     return line
 
 
@@ -154,35 +172,44 @@ def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]
     common disk. A result is written here as it arrives, so that an interruption loses only what was under way.
     Raises ValueError where nothing matches, a record is damaged, or a cluster is asked for that cannot be reached.
     """
-    checks.one_of(profile, runtime.PROFILES, "profile")
-    asked = chosen(only, profile)
-    if not asked:
-        names = "\n  ".join(chosen("", profile))
-        raise ValueError(f"no unit of the profile {profile} matches {only!r}, expected a part of one of:\n  {names}")
-    wanted = [unit for unit in asked.values() if unit]
+    wanted = asked(profile, only)
     before = {unit.name: unit.record() for unit in wanted}
     sources = {unit.chapter: source(unit.chapter) for unit in wanted}
-    stale = [u for u in wanted if before[u.name] and before[u.name]["source"] != sources[u.chapter]]
-    todo = [u for u in wanted if not before[u.name]] + stale
+    stale = [unit for unit in wanted if (r := before[unit.name]) and not fresh(r, sources[unit.chapter])]
+    todo = [unit for unit in wanted if not before[unit.name]] + stale
     print(f"{len(wanted)} units: {len(wanted) - len(todo)} finished, {len(todo)} to run, {len(stale)} of them stale")
-    if not todo:
-        return {}
-
     failed = {}
-    calls = [joblib.delayed(work)(i, f"{EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(todo)]
+    with closing(worked(todo, jobs)) as outcomes:
+        for unit, record, error in outcomes:
+            if record is None:
+                failed[unit.name] = error
+                continue
+            record["source"] = sources[unit.chapter]
+            record["provenance"]["profile"] = profile  # a worker's environment may name another
+            unit.write(record)
+    return failed
+
+
+def asked(profile: str, only: str) -> list[Unit]:
+    """The units of a profile that `only` asks for, as in `chosen`. Raises ValueError where nothing matches."""
+    checks.one_of(profile, runtime.PROFILES, "profile")
+    found = chosen(only, profile)
+    if not found:
+        names = "\n  ".join(chosen("", profile))
+        raise ValueError(f"no unit of the profile {profile} matches {only!r}, expected a part of one of:\n  {names}")
+    return [unit for unit in found.values() if unit]
+
+
+def worked(units: Sequence[Unit], jobs: int) -> Iterator[tuple[Unit, dict | None, str | None]]:
+    """Run units on all that there is to run on; give each with its record, or its error, as it ends."""
+    if not units:
+        return
+    calls = [joblib.delayed(work)(i, f"{EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(units)]
     with _workers(jobs) as workers:
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
         with closing(parallel(calls)) as outcomes:
-            for i, record, error in _watched(outcomes, len(todo), workers):
-                unit = todo[i]
-                if record is None:
-                    failed[unit.name] = error
-                    continue
-                record["source"] = sources[unit.chapter]
-                record["provenance"]["profile"] = profile  # a worker's environment may name another
-                with files.replacing(unit.path) as partial:
-                    partial.write_text(json.dumps(record, allow_nan=False) + "\n")
-    return failed
+            for i, record, error in _watched(outcomes, len(units), workers):
+                yield units[i], record, error
 
 
 def estimate(only: str = "") -> None:
@@ -274,24 +301,33 @@ def _watched(outcomes: Iterable[Outcome], total: int, workers: int) -> Iterator[
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Status 1 where units fail, 2 for bad input, 130 when interrupted."""
+    """The command line. Status 1 where units fail; else see `status`."""
     parser = argparse.ArgumentParser(prog="make reproduce", description="Run the units that have no record yet.")
     parser.add_argument("--only", default="", help="a part of a unit's name, or a pattern with * and ?; or a chapter/")
     parser.add_argument("--jobs", type=int, default=-1, help="units at a time on this machine (default: one per core)")
     given = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the workers end too
-    try:
+
+    def whole() -> bool:
         failed = reproduce(runtime.profile(), given.only, jobs=given.jobs)
         for name, error in failed.items():
             print(f"failed: {name}: {error}", file=sys.stderr)
         estimate(given.only)
+        return not failed
+
+    return status("reproduce", whole)
+
+
+def status(name: str, command: Callable[[], bool]) -> int:
+    """The exit status of a command: 0 or 1 as it returns, 2 for bad input, 130 when interrupted; says why."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the workers end too
+    try:
+        return 0 if command() else 1
     except (ValueError, OSError) as error:
-        print(f"reproduce: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

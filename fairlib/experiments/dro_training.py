@@ -33,6 +33,7 @@ ALPHAS = tuple(10.0**-k for k in range(6, 0, -1))
 STEP_SEEDS, RUNS, REPETITIONS, TOGETHER = 6, 20, 6, 10
 TESTED = 2_000  # held-out images on which the steps are judged
 TIMED = ("pgd", "ours")
+MEASURED = {"algorithm2", "algorithm3", "together", "full"}  # seconds, which differ from run to run
 # Images that are trained on: for the steps and the whole runs, to take times, for full trainings; how many of these.
 SIZES = {
     "embedded": {"steps": 400, "times": 200, "full": 2_000, "trainings": 50},

@@ -27,6 +27,7 @@ SEEDS = tuple(range(10))
 TUNE, CHOOSE = 2_000, 1_000  # of the 5,000 held-out images
 IMAGES = {"embedded": 2_000, "paper": 10_000}  # test images for each training
 BATCH = 100  # LeNet's maps of so many images fit into a core's cache
+MEASURED = {"undefended", "all", "without"}  # seconds, which differ from run to run
 
 
 def units(profile: str) -> list[dict]:

@@ -15,6 +15,7 @@ from fairlib.models import LayeredModel
 WIDTHS, DEPTH = (32, 64, 128, 256, 512), 4
 DEPTHS, WIDTH = (2, 4, 8, 16, 32), 256
 REPETITIONS, ROUNDS = 6, 8
+MEASURED = {"undefended", "defended", "printed"}  # seconds, which differ from run to run
 CALLS = ((1, 1), (1_000, 1_000), (1_000, 100))  # images, and how many of them in a call
 
 

@@ -1,0 +1,347 @@
+"""What a number comes from: a digest of the code that a function reaches, and of the data files that this code names.
+
+The code is read, not run, and followed definition by definition: from the function to every top-level name that it uses
+in its own module and, through imports, in the others of its package and of `fairlib`. So an edit of one function leaves
+alone what does not reach it, and machinery (`runner`, `claims`, `plots`) counts for nothing, since no experiment's
+`run` reaches it. Docstrings, comments, formatting, annotations of arguments and the wording of errors are left out.
+
+In doubt more counts: a class with all its methods; a whole module where it is used other than by `module.name`, named
+in a string, or looks names up itself (`LOOKS_UP`); of every module that is imported on the way, the statements that are
+no definitions, and definitions under a decorator of ours. Not seen is what an assignment at the top of a module does
+besides binding its names.
+
+A data file counts when each word of its name stands in a string of that code, in one that is given besides (a unit's
+arguments), or in a table that counts. Not seen are files that are found by listing a folder, with no table of them.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+from fairlib import files
+
+# Names, and attributes, by which code finds definitions without naming them.
+LOOKS_UP = {"__import__", "__name__", "eval", "exec", "globals", "import_module", ".__subclasses__", ".import_module"}
+RUNS = "(runs)"  # stands for the statements of a module that are no definitions
+UNSAID = {"ctx", "kind", "type_comment"}  # fields of the syntax tree that change nothing
+WORD = re.compile(r"\w+")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+DEFINITIONS = (*FUNCTIONS, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.AugAssign)
+SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef, *COMPREHENSIONS)
+
+Chain = tuple[str, ...]  # a name, and the attributes that are taken of it
+Target = tuple[str, Chain]  # a module, and what of it; () for all of it
+
+
+def of(module: str, name: str, strings: Iterable[str] = ()) -> str:
+    """The digest for the function `name` of a module; `strings` may name data files besides those that the code names.
+
+    Raises ValueError where there is no such function.
+    """
+    code = reach(module, name)
+    lines = [f"{where} {piece.text}" for where, piece in code.items()]
+    lines += [f"{file} {sha}" for file, sha in named(code.values(), strings).items()]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def named(code: Iterable["Piece"], strings: Iterable[str] = ()) -> dict[str, str]:
+    """The data files that count for this code and these strings, with their SHA-256 from `data/SHA256SUMS`."""
+    words = {word for text in chain(strings, *(piece.strings for piece in code)) for word in WORD.findall(text)}
+    found: dict[str, str] = {}
+    while more := {f: s for f, s in files.listed().items() if f not in found and words.issuperset(WORD.findall(f))}:
+        found |= more
+        for table in (files.root() / file for file in more if file.endswith(".csv")):
+            words |= set(WORD.findall(table.read_text(encoding="utf-8")))
+    return found
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What binds a name in a module: the text that counts, the strings in it, what it uses, what it imports itself."""
+
+    statements: tuple[ast.stmt | ast.alias, ...]
+    module: str
+    package: bool
+
+    @cached_property
+    def text(self) -> str:
+        return "; ".join(map(_plain, self.statements))
+
+    @cached_property
+    def strings(self) -> set[str]:
+        return {n.value for n in self.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+    @cached_property
+    def uses(self) -> set[Chain]:
+        return _uses(self.statements)
+
+    @cached_property
+    def imports(self) -> list[tuple[str, Target]]:
+        return list(_imports(self.nodes, self.module, self.package))
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return [node for statement in self.statements for node in ast.walk(statement)]
+
+
+@dataclass
+class Module:
+    """A module in pieces, by name; which of them run when it is imported; the imports at its top level."""
+
+    pieces: dict[str, Piece] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
+    imports: list[tuple[str, Target]] = field(default_factory=list)
+
+
+def reach(module: str, name: str) -> dict[str, Piece]:
+    """All that a function comes to, itself first: pieces by `module:name`. Raises ValueError where there is none."""
+    ours = _ours(module)
+    found: dict[str, Piece] = {}
+    entered: set[str] = set()
+    todo: list[tuple[str, str]] = []
+
+    @cache
+    def read(at: str) -> Module | None:
+        path = _file(at) if at.split(".")[0] in ours else None
+        return path and _parsed(at, path.name == "__init__.py", path.read_text(encoding="utf-8"))
+
+    def enter(at: str) -> None:
+        """Import a module."""
+        if at not in entered and (code := read(at)):
+            entered.add(at)
+            enter(at.rpartition(".")[0])
+            todo.extend((at, name) for name in code.runs)
+            bring(code.imports)
+
+    def bring(imports: Iterable[tuple[str, Target]]) -> None:
+        for name, (at, chain) in imports:
+            enter(at)
+            enter(".".join((at, *chain)))
+            if name == "*":
+                follow(at, ())
+
+    def follow(at: str, chain: Chain) -> None:
+        """Go to the definition that a chain of names comes to from a module on."""
+        if not (code := read(at)):
+            return
+        enter(at)
+        if not chain:
+            todo.extend((at, name) for name in code.pieces)
+            targets = [target for _, target in code.imports if target[1] and target[1][0] in _names(read(target[0]))]
+        else:
+            targets = [target for name, target in code.imports if name == chain[0]]
+        for where, rest in targets:
+            follow(where, rest + chain[1:])
+        if chain and chain[0] in code.pieces:
+            todo.append((at, chain[0]))
+        elif chain:  # a module of this package, or a name that is made as the module runs
+            inside = f"{at}.{chain[0]}"
+            follow(*((inside, chain[1:]) if read(inside) else (at, ())))
+
+    if name not in _names(read(module)):
+        raise ValueError(f"there is no source of {module}.{name} to follow, expected a function of an installed module")
+    follow(module, (name,))
+    while todo:
+        at, name = todo.pop()
+        if f"{at}:{name}" in found:
+            continue
+        piece = found[f"{at}:{name}"] = read(at).pieces[name]
+        bring(piece.imports)
+        for used, *attributes in piece.uses:
+            if used in LOOKS_UP:
+                follow(at, ())
+            if used in _names(read(at)):
+                follow(at, (used, *attributes))
+            for local, (where, rest) in piece.imports:
+                if local == used:
+                    follow(where, (*rest, *attributes))
+        for text in piece.strings:
+            if re.fullmatch(r"\w+(\.\w+)+", text):
+                follow(text, ())
+    return found
+
+
+def _names(module: Module | None) -> Iterable[str]:
+    return module.pieces if module else ()
+
+
+def _file(module: str) -> Path | None:
+    """Where a module's source lies, if it has one."""
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, *rest)
+        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if file.is_file():
+                return file
+    return None
+
+
+# --- A module, taken apart. -------------------------------------------------------------------------------------------
+
+
+@cache
+def _parsed(module: str, package: bool, text: str) -> Module:
+    code = Module()
+    binding: dict[str, list[ast.stmt | ast.alias]] = {}
+    for statement in _Bare().visit(ast.parse(text)).body:
+        names = _bound([statement])
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            code.imports += (imports := list(_imports([statement], module, package)))
+            for name, (at, chain) in imports:  # one piece each, which says what is imported
+                binding.setdefault(name, []).append(ast.alias(".".join((at, *chain))))
+        elif isinstance(statement, DEFINITIONS) and names:
+            for name in names:
+                binding.setdefault(name, []).append(statement)
+        else:
+            code.imports += _imports(ast.walk(statement), module, package)
+            for name in {RUNS, *names}:
+                binding.setdefault(name, []).append(statement)
+    ours = binding.keys() - {name for name, (at, _) in code.imports if at.split(".")[0] not in _ours(module)}
+    for name, statements in binding.items():
+        decorators = [d for s in statements for d in getattr(s, "decorator_list", ())]
+        if name == RUNS or ours & {chain[0] for chain in _uses(decorators)}:
+            code.runs.append(name)
+        code.pieces[name] = Piece(tuple(statements), module, package)
+    return code
+
+
+def _ours(module: str) -> set[str]:
+    """The packages that count where a module is looked at."""
+    return {"fairlib", module.split(".")[0]}
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes out of a syntax tree what changes no number."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return _Wordless().visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        main = isinstance(node.test, ast.Compare) and _plain(node.test.left) == _plain(ast.Name("__name__"))
+        return None if main else self.generic_visit(node)
+
+
+class _Wordless(ast.NodeTransformer):
+    """Takes the words out of an error."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.Constant:
+        return ast.Constant("")
+
+
+def _plain(node: object) -> str:
+    """A syntax tree as text that is the same under every version of Python."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_plain, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if name not in UNSAID and value not in (None, []))
+    return f"{type(node).__name__}({', '.join(f'{name}={_plain(value)}' for name, value in fields)})"
+
+
+def _imports(nodes: Iterable[ast.AST], module: str, package: bool) -> Iterator[tuple[str, Target]]:
+    """The names that the imports among these nodes bind, and what to; under a dotted name a module only loaded."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name, (alias.name, ())
+                if not alias.asname and "." in alias.name:
+                    top = alias.name.split(".")[0]
+                    yield top, (top, ())
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".") if node.level else []
+            parts = parts[: len(parts) - node.level + package] if node.level else []
+            at = ".".join([*parts, *(node.module or "").split(".")]).strip(".")
+            for alias in node.names:
+                yield alias.asname or alias.name, (at, () if alias.name == "*" else (alias.name,))
+
+
+def _bound(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that statements bind where they stand, not in functions, classes or comprehensions inside them."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif not isinstance(node, SCOPES):
+            found |= _bound(ast.iter_child_nodes(node))
+    return found
+
+
+def _uses(nodes: Iterable[ast.AST]) -> set[Chain]:
+    visitor = _Uses()
+    for node in nodes:
+        visitor.visit(node)
+    return visitor.found
+
+
+class _Uses(ast.NodeVisitor):
+    """Collects the names that are looked up outside of the functions in which they are bound, with their attributes."""
+
+    def __init__(self) -> None:
+        self.found: set[Chain] = set()
+        self.local: list[set[str]] = []
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        attributes, base = [], node
+        while isinstance(base, ast.Attribute):
+            attributes.append(base.attr)
+            base = base.value
+        self.found |= {(f".{name}",) for name in attributes}
+        if isinstance(base, ast.Name):
+            self.use(base.id, *reversed(attributes))
+        else:
+            self.visit(base)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.use(node.id)
+
+    def use(self, name: str, *attributes: str) -> None:
+        if not any(name in names for names in self.local):
+            self.found.add((name, *attributes))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        body = node.body if isinstance(node.body, list) else [node.body]
+        a = node.args
+        for outside in (*getattr(node, "decorator_list", ()), *a.defaults, *filter(None, a.kw_defaults)):
+            self.visit(outside)
+        given = {arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg)))}
+        world = {n for inside in body for g in ast.walk(inside) if isinstance(g, ast.Global) for n in g.names}
+        self.local.append((given | _bound(body)) - world)
+        for inside in body:
+            self.visit(inside)
+        self.local.pop()
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
+
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+        self.visit(node.generators[0].iter)
+        self.local.append(_bound(generator.target for generator in node.generators))
+        self.generic_visit(node)
+        self.local.pop()
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension
