@@ -140,7 +140,7 @@ def instance(value: object, kind: type, name: str, mend: str) -> None:
 
 def several(values: Iterable, name: str) -> None:
     """Refuse a single value where there may be several."""
-    if not isinstance(values, Iterable):
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
         raise ValueError(f"{name} is {_what(values)}, expected several; put a single one into a list")
 
 
