@@ -49,6 +49,7 @@ def gdp(source: str = "natural-earth", *, year: int = 2019, url: str = WORLD_BAN
     missing.
     """
     known = countries()
+    checks.whole(year, "year", 1960)  # the first that the World Bank has
     if checks.one_of(source, SOURCES, "source") == "world-bank":
         return _world_bank(year, url).filter(known.index)
     return (1e6 * known["gdp"] / known["population"]).dropna().rename("gdp")
@@ -172,8 +173,8 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
     """Read a CSV file in UTF-8 with the columns `path`, `label` and `country`, one line per image.
 
     path: relative to the manifest's folder. label: the index of the right class, counted from 0, or several, any of
-    which is right, as in `582|415`. country: a name or a code, as `match` reads them. `known`: the codes that there is a GDP for,
-    by default those of `gdp()`.
+    which is right, as in `582|415`. country: a name or a code, as `match` reads them. `known`: the codes that there is
+    a GDP for, by default those of `gdp()`.
 
     A line that has more or fewer cells than the first, whose label is no such index, whose country is unknown or
     without GDP, or whose image is missing or listed before is left out and listed under `skipped`. Raises
@@ -279,7 +280,10 @@ def shares() -> pd.DataFrame:
 
 def stamped_share(table: pd.DataFrame) -> pd.Series:
     """How likely an image of each country of the world bears the stamp: linear in log GDP, from 0.1 to 0.9."""
+    checks.columns(table, ("log_gdp",), "the table", "make it with fairlib.geography.shares")
     g = table["log_gdp"]
+    if np.ptp(checks.numbers(g, "log_gdp")) == 0:
+        raise ValueError("log_gdp is the same everywhere, expected countries of different GDP per head")
     return STAMPED[0] + (STAMPED[1] - STAMPED[0]) * (g - g.min()) / (g.max() - g.min())
 
 
@@ -302,8 +306,8 @@ def world(split: str, n: int, *, seed: int, shortcut: bool = True, amplitude: fl
     """
     checks.unit(amplitude, "amplitude")
     x, y = data.load("FashionMNIST", split)
-    if not 1 <= n <= len(x):
-        raise ValueError(f"n is {n}, expected between 1 and {len(x)}, the images of {split}")
+    checks.whole(n, "n", 1, len(x))
+    checks.whole(seed, "seed", 0)
     table = shares()
     # A stream for each split, neither of which is the one that drew the stamps.
     streams = np.random.SeedSequence(seed).generate_state(len(data.SPLITS), np.uint64) >> np.uint64(1)

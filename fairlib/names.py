@@ -19,11 +19,14 @@ from fairlib import checks, data
 SUGGESTIONS = 3
 LIKE = 0.8  # how alike two words must be to be taken for one, in a suggestion
 NEAR = 0.5  # how much of two names must be the same
-LANGUAGES = tuple(
-    "ar bg bn ca cs da de el es et fa fi fil fr he hi hr hu id it ja ko lt lv ms nb nl pl pt ro ru sk sl sr sv sw ta te "
-    "th tr uk ur vi zh zh_Hant".split()
-)
-LETTERS = str.maketrans({"ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "&": " and "})
+LANGUAGES = (
+    "ar", "bg", "bn", "ca", "cs", "da", "de", "el", "es", "et", "fa", "fi", "fil", "fr", "he", "hi", "hr", "hu", "id",
+    "it", "ja", "ko", "lt", "lv", "ms", "nb", "nl", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "sw", "ta", "te",
+    "th", "tr", "uk", "ur", "vi", "zh", "zh_Hant",
+)  # fmt: skip
+LETTERS = str.maketrans({
+    "ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "&": " and ",
+})  # fmt: skip
 APOSTROPHES = str.maketrans(dict.fromkeys("'`´‘’‚‛ʹʻʼʽ′＇", "'"))
 SILENT = {"the", "of", "and"}
 SHORT = {
@@ -31,16 +34,15 @@ SHORT = {
     "federated": "federal", "sts": "states", "n": "north", "s": "south", "e": "east", "w": "west",
 }  # fmt: skip
 # What is written where a country is not known, without spaces and punctuation.
-MARKS = set(
-    "na nan nat nd nil none null missing other unk unknown undefined unspecified nodata notavailable notapplicable "
-    "notknown notspecified".split()
-) | {""}
+MARKS = {
+    "", "na", "nan", "nat", "nd", "nil", "none", "null", "missing", "other", "unk", "unknown", "undefined",
+    "unspecified", "nodata", "notavailable", "notapplicable", "notknown", "notspecified",
+}  # fmt: skip
 Spellings = Mapping[str, set[str]]  # key -> alpha-3 codes
 
 
 def words(name: str) -> list[str]:
-    """The words of a name without accents, case, punctuation, articles and spelling habits; usual shortenings in full.
-    """
+    """The words of a name without accents, case, punctuation, articles and habits of spelling, shortenings in full."""
     text = unicodedata.normalize("NFKC", name.translate(APOSTROPHES)).casefold().translate(LETTERS)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     found = re.findall(r"[^\W_]+", text.replace(".", "").replace("'", ""))
@@ -205,8 +207,7 @@ class Reader:
         return set()
 
     def read(self, name: str) -> set[str]:
-        """The countries that a name or code may stand for. What may as well say that nothing is known stands for none.
-        """
+        """The countries that a name or code may stand for. None for what says that nothing is known."""
         if _mark(name):
             return set()
         return self.by_code(_code(name)) or self.by_name(name)
@@ -242,7 +243,7 @@ class Reader:
             same = sum(alike.get(word, 0.0) for word in spelling)
             score = 2 * same / (total + sum(weight[word] for word in spelling))
             scores[code] = max(score, scores.get(code, 0.0))
-        return sorted((code for code, score in scores.items() if score >= NEAR), key=lambda code: -scores[code])
+        return sorted((code for code, score in scores.items() if score >= NEAR), key=lambda code: (-scores[code], code))
 
     @functools.cached_property
     def _vocabulary(self) -> tuple[dict[str, float], set[tuple[tuple[str, ...], str]]]:
@@ -286,7 +287,7 @@ def complaint(name: str, near: list[str], table: pd.DataFrame) -> str:
     reader, text, start = Reader(table), str(name), f"unknown country {name!r}; "
     may_be, code = reader.read(text), text.strip().upper()
     if _mark(text) and near:
-        said = f"it is {near[0]}'s code and what is written where nothing is known: write {near[0]} or leave it out"
+        said = f"it is {near[0]}'s code, and what is written where nothing is known: write {near[0]} or leave it out"
     elif _mark(text):
         said = "it names none: write a name or an ISO 3166-1 code, or take the line out"
     elif len(may_be) > max(1, len(near)) and near:

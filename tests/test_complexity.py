@@ -45,7 +45,7 @@ def test_equal_layers_is_the_network_of_the_proposition(depth, width):
 
 @pytest.mark.parametrize(("depth", "width"), [(0, 64), (3, 9)])
 def test_equal_layers_refuses(depth, width):
-    with pytest.raises(ValueError, match=r"expected a layer or more of 10 neurons or more"):
+    with pytest.raises(ValueError, match=r"depth is 0, expected .* 1 or more|width is 9, expected .* 10 or more"):
         EqualLayers(depth, width)
 
 
