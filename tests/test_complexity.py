@@ -166,7 +166,7 @@ def test_times_runs_on_one_thread():
 
 @pytest.mark.parametrize(("calls", "rounds", "repeats"), [({}, 1, 1), ({"a": int}, 0, 1), ({"a": int}, 1, 0)])
 def test_times_refuses(calls, rounds, repeats):
-    with pytest.raises(ValueError, match="expected (functions without arguments, one or more|a whole number of 1 or more)"):
+    with pytest.raises(ValueError, match=r"expected (functions without arguments|a whole number of 1 or more)"):
         complexity.times(calls, rounds=rounds, repeats=repeats)
 
 
