@@ -67,7 +67,7 @@ class Estimate:
             raise ValueError(f"seeds is {self.seeds!r}, expected the number of trainings, 1 or more")
         if (self.sd is None) != (self.seeds == 1) or (self.sd is not None and not (_number(self.sd) and self.sd >= 0)):
             raise ValueError(
-                f"sd is {self.sd!r} with seeds={self.seeds}, expected 0 or more with 2 trainings or more, and None with one"
+                f"sd is {self.sd!r} with seeds={self.seeds}, expected 0 or more with 2 trainings or more, else None"
             )
 
 
