@@ -516,7 +516,7 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     per_head = geography.gdp(given.gdp, year=given.year)
     manifest = geography.manifest(given.manifest, per_head.index)
     for name, near in manifest.unmatched.items():
-        print(f"unknown country {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""), file=sys.stderr)
+        print(geography.complaint(name, near), file=sys.stderr)
     listed = len(manifest.rows) + len(manifest.skipped)
     _tell(manifest.skipped["reason"], listed)
     if (there := manifest.rows["country"].nunique()) < 3:

@@ -40,6 +40,7 @@ class SmallestMeanDistance(LayeredModel):
 
     def __init__(self, defense: CentroidDefense) -> None:
         super().__init__()
+        checks.instance(defense, CentroidDefense, "defense", "get one with fairlib.defenses.CentroidDefense")
         self.defense = defense
         self.classes, self.shape = defense.classes, defense.model.shape
         self.eval()
@@ -60,6 +61,7 @@ class Binarised(LayeredModel):
 
     def __init__(self, network: LayeredModel) -> None:
         super().__init__()
+        checks.instance(network, LayeredModel, "the network", "get one with fairlib.training.shipped")
         checks.evaluating(network)
         self.network = network
         self.classes, self.shape = network.classes, network.shape

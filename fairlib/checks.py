@@ -1,11 +1,15 @@
 """Bad input, refused in one place: each check says what was wrong, what was expected and how to mend it."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Number, Real
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 
@@ -139,7 +143,7 @@ def instance(value: object, kind: type, name: str, mend: str) -> None:
 
 def several(values: Iterable, name: str) -> None:
     """Refuse a single value where there may be several."""
-    if not isinstance(values, Iterable):
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
         raise ValueError(f"{name} is {_what(values)}, expected several; put a single one into a list")
 
 
@@ -157,3 +161,88 @@ def path(value: str | os.PathLike, name: str) -> Path:
 
 def _what(value: object) -> str:
     return repr(value) if isinstance(value, str | Number | None) else f"a {type(value).__name__}"
+
+
+# --- Numbers, many at once: what is no answer is not made one. --------------------------------------------------------
+
+
+def numbers(
+    values: ArrayLike,
+    name: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    axes: int | None = 1,
+    least: int = 1,
+) -> NDArray[np.float64]:
+    """Refuse anything but finite numbers from `low` to `high`, at least so many; return them as an array of floats.
+
+    Words, truth values, None and NaN are no numbers. `axes`: how many the array must have; None allows any.
+    """
+    found = _array(values, name)
+    if found.dtype.kind not in "iuf":
+        odd = next((v for v in found.ravel().tolist() if not _number(v)), found)
+        raise ValueError(f"{name} holds {odd!r}, expected numbers; leave out or mend what is none")
+    if (axes is not None and found.ndim != axes) or found.size < least:
+        shape = f"{least} or more numbers" + (
+            "" if axes is None else f" along {axes} {'axis' if axes == 1 else 'axes'}"
+        )
+        raise ValueError(f"{name} has shape {found.shape}, expected {shape}")
+    found = found.astype(float)
+    if not (inside := np.isfinite(found) & (found >= low) & (found <= high)).all():
+        bounds = f" in [{low:g}, {high:g}]" if (low, high) != (-math.inf, math.inf) else ""
+        raise ValueError(f"{name} holds {found[~inside][0]:g}, expected finite numbers{bounds}; leave out what is none")
+    return found
+
+
+def counts(values: ArrayLike, name: str, *, low: int = 0, axes: int | None = 1, least: int = 1) -> NDArray[np.float64]:
+    """Refuse anything but whole numbers from `low` upwards; return them as an array of floats."""
+    found = numbers(values, name, low=low, axes=axes, least=least)
+    if (odd := found[found != np.round(found)]).size:
+        raise ValueError(f"{name} holds {odd[0]:g}, expected whole numbers: they are counts, not shares")
+    return found
+
+
+def answers(values: ArrayLike, name: str) -> NDArray[np.bool_]:
+    """Refuse anything but truth values, or 0 and 1 in their place; return them as an array of truth values."""
+    found = _array(values, name)
+    if found.dtype.kind != "b":
+        right = [isinstance(v, bool | Real) and v in (0, 1) for v in found.ravel().tolist()]
+        if not all(right):
+            odd = found.ravel().tolist()[right.index(False)]
+            raise ValueError(f"{name} holds {odd!r}, expected True or False; leave out what has no answer")
+    return found.astype(bool)
+
+
+def columns(frame: pd.DataFrame, wanted: Iterable[str], name: str, mend: str) -> None:
+    """Refuse what is no table, or one that lacks a column; `mend` says how to get one that does not."""
+    instance(frame, pd.DataFrame, name, mend)
+    if missing := [c for c in wanted if c not in frame]:
+        raise ValueError(f"{name} lacks {', '.join(missing)}; {mend}")
+
+
+def finite(value: float, name: str) -> float:
+    """Refuse anything but a finite number; return it as a float."""
+    if not _number(value) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}, expected a finite number")
+    return float(value)
+
+
+def share(value: float, name: str) -> float:
+    """Refuse anything but a number above 0 and below 1."""
+    if not _number(value) or not 0 < value < 1:
+        raise ValueError(f"{name} is {value!r}, expected a share above 0 and below 1 (0.95, not 95)")
+    return float(value)
+
+
+def _array(values: ArrayLike, name: str) -> np.ndarray:
+    """An array of what was given; numbers that lie there as objects become numbers."""
+    try:
+        found = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # lists of unequal lengths, a tensor that needs its gradient
+        raise ValueError(
+            f"{name} is no array of numbers ({error}), expected one; give lists of equal length"
+        ) from error
+    if found.dtype == object and found.size and all(_number(v) for v in found.ravel()):
+        return found.astype(float)
+    return found

@@ -59,13 +59,15 @@ class Estimate:
             )
         if not isinstance(self.anchor, str) or not re.fullmatch(r"[\w.-]+", self.anchor):
             raise ValueError(f"anchor is {self.anchor!r}, expected the label of a place on the chapter's page")
-        if self.n is not None and not (isinstance(self.n, int) and self.n > 0):
+        if not isinstance(self.record, str):
+            raise ValueError(f"record is {self.record!r}, expected the name of a file or folder below data/, or ''")
+        if self.n is not None and not _count(self.n):
             raise ValueError(f"n is {self.n!r}, expected a number of images, or None")
-        if not isinstance(self.seeds, int) or self.seeds < 1:
+        if not _count(self.seeds):
             raise ValueError(f"seeds is {self.seeds!r}, expected the number of trainings, 1 or more")
         if (self.sd is None) != (self.seeds == 1) or (self.sd is not None and not (_number(self.sd) and self.sd >= 0)):
             raise ValueError(
-                f"sd is {self.sd!r} with seeds={self.seeds}: a spread needs, and goes with, 2 trainings or more"
+                f"sd is {self.sd!r} with seeds={self.seeds}, expected 0 or more with 2 trainings or more, else None"
             )
 
 
@@ -95,11 +97,21 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 # --- The rules: an estimate and the claim's parameters in, a verdict out. ---------------------------------------------
 
 
 def _half_unit(decimals: int | None) -> float:
     """Half a unit of the last printed digit: what rounding hides."""
+    if decimals is not None:
+        checks.whole(decimals, "decimals", 0)
     return TINY + (0.0 if decimals is None else 0.5 * 10.0**-decimals)
 
 
@@ -112,6 +124,9 @@ def repetition(e: Estimate, *, decimals: int, n: int | None = None) -> tuple[flo
     is no proportion of images; for a difference of two accuracies on the same images p is its size, which makes
     p (1 - p)/n the least that its sampling variance can be.
     """
+    checks.instance(e, Estimate, "the estimate", "make one with fairlib.claims.Estimate")
+    if n is not None:
+        checks.whole(n, "n")
     p = abs(e.value)
     sampling = stats.norm.ppf(0.975) * math.sqrt(max(0.0, p * (1 - p)) / n) if n else 0.0
     down, up = e.value - e.low, e.high - e.value
@@ -134,6 +149,9 @@ def matches_range(
 
     Partly: a repetition would reach it, however far our value is off, or our value is off by `near` at most.
     """
+    if not checks.finite(low, "low") <= checks.finite(high, "high"):
+        raise ValueError(f"low={low}, high={high}: expected low <= high; exchange them")
+    checks.not_negative(near, "near", "a distance")
     lowest, highest = repetition(e, decimals=decimals, n=n)
     reached = lowest <= high and low <= highest
     off = max(low - e.value, e.value - high, 0.0)
@@ -149,6 +167,9 @@ def matches(e: Estimate, *, value: int | float, decimals: int, n: int | None = N
 
 def between(e: Estimate, *, low: int | float, high: int | float, decimals: int | None = None) -> str:
     """Our interval lies inside [low, high]; partly: it overlaps. `decimals` widens the range to what rounds into it."""
+    checks.instance(e, Estimate, "the estimate", "make one with fairlib.claims.Estimate")
+    if not (_real(low) and _real(high) and low <= high):
+        raise ValueError(f"low={low}, high={high}: expected numbers with low <= high, which may be infinite")
     slack = _half_unit(decimals)
     if low - slack <= e.low and e.high <= high + slack:
         return REPRODUCED
@@ -167,6 +188,7 @@ def at_most(e: Estimate, *, value: int | float, decimals: int | None = None) -> 
 
 def positive(e: Estimate) -> str:
     """Our interval lies above zero; partly: it holds zero."""
+    checks.instance(e, Estimate, "the estimate", "make one with fairlib.claims.Estimate")
     if e.low > 0:
         return REPRODUCED
     return PARTLY if e.high > 0 else NOT_REPRODUCED
@@ -174,6 +196,7 @@ def positive(e: Estimate) -> str:
 
 def negative(e: Estimate) -> str:
     """Our interval lies below zero; partly: it holds zero."""
+    checks.instance(e, Estimate, "the estimate", "make one with fairlib.claims.Estimate")
     if e.high < 0:
         return REPRODUCED
     return PARTLY if e.low < 0 else NOT_REPRODUCED
@@ -186,6 +209,8 @@ def orders(e: Estimate, *, first: str, among: list) -> str:
 
 def equals(e: Estimate, *, value: int | float, decimals: int) -> str:
     """A recomputation gives the printed digits; its interval is what the rounding of its printed inputs allows."""
+    checks.instance(e, Estimate, "the estimate", "make one with fairlib.claims.Estimate")
+    checks.finite(value, "value")
     half = _half_unit(decimals)
     return REPRODUCED if e.low - half <= value <= e.high + half else NOT_REPRODUCED
 
@@ -301,6 +326,8 @@ def record(chapter: str, estimates: Mapping[str, Estimate], provenance: Mapping[
         raise ValueError(
             f"no claim of the chapter {chapter} asks for {', '.join(strange)}; see data/claims/README.md for the keys"
         )
+    for quantity, e in estimates.items():
+        checks.instance(e, Estimate, quantity, "make one with fairlib.claims.Estimate")
     content = {"provenance": dict(provenance), "estimates": {q: asdict(e) for q, e in sorted(estimates.items())}}
     text = json.dumps(content, indent=1, allow_nan=False)
     with files.replacing(path) as partial:

@@ -29,10 +29,8 @@ class EqualLayers(LayeredModel):
 
     def __init__(self, depth: int, width: int) -> None:
         super().__init__()
-        if depth < 1 or width < self.classes:
-            raise ValueError(
-                f"depth={depth}, width={width}: expected a layer or more of {self.classes} neurons or more"
-            )
+        checks.whole(depth, "depth")
+        checks.whole(width, "width", self.classes)
         self.shape = (1, 1, width)
         self.hidden = tuple(f"linear{i}" for i in range(1, depth))
         for name in (*self.hidden, "linear_out"):
@@ -61,6 +59,7 @@ def macs(defense: CentroidDefense) -> dict[str, int]:
     class, the centroids going through the network beside the input. `printed`: the same, each NN_i(x) and NN_i(k_j)
     computed from the input up to layer i, as Algorithm 1 reads.
     """
+    checks.instance(defense, CentroidDefense, "defense", "get one with fairlib.defenses.CentroidDefense")
     model = defense.model
     probe = torch.zeros(1, *model.shape, device=defense.alpha.device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -83,9 +82,11 @@ def algorithm1(model: LayeredModel, x: Tensor, centroids: Tensor, alpha: Sequenc
     x (1, C, H, W), one image; centroids (K, C, H, W); alpha, K thresholds. Returns the votes (K,), the same as
     `CentroidDefense(..., comparison="lt").tally(x)`. Raises ValueError for more than one image.
     """
+    checks.evaluating(model)
     checks.images(x, model.shape)
     checks.images(centroids, model.shape, "centroids")
-    checks.evaluating(model)
+    if len(checks.numbers(alpha, "alpha")) != len(centroids):
+        raise ValueError(f"alpha has {len(alpha)} thresholds, expected {len(centroids)}: one for each centroid")
     if len(x) != 1:
         raise ValueError(f"x holds {len(x)} images, expected one: Algorithm 1 takes a single image")
 
@@ -110,8 +111,10 @@ def times(calls: Mapping[str, Callable[[], object]], *, rounds: int, repeats: in
     In a round every call is made `repeats` times, in turn, and the least time counts: the rest is what else the machine
     was doing. So the ratio of two columns compares calls made within moments of one another.
     """
-    if not calls or rounds < 1 or repeats < 1:
-        raise ValueError(f"{len(calls)} calls, rounds={rounds}, repeats={repeats}: expected at least one of each")
+    if not isinstance(calls, Mapping) or not calls or not all(map(callable, calls.values())):
+        raise ValueError(f"calls is {calls!r}, expected functions without arguments, one or more, by name")
+    checks.whole(rounds, "rounds")
+    checks.whole(repeats, "repeats")
     rows = []
     with runtime.threads(1):
         for _ in range(rounds):
@@ -130,6 +133,7 @@ def median(values: Sequence[float]) -> tuple[float, float, float]:
 
     Raises ValueError for fewer than six values, from which no such interval exists.
     """
+    values = checks.numbers(values, "values")
     if len(values) < 6:
         raise ValueError(f"{len(values)} measurements, expected six or more for a 95 % interval of their median")
     interval = stats.quantile_test(values, p=0.5).confidence_interval()
@@ -138,6 +142,7 @@ def median(values: Sequence[float]) -> tuple[float, float, float]:
 
 def mean(values: Sequence[float]) -> tuple[float, float, float]:
     """The mean of independent measurements, two or more, and its 95 % interval (Student's t): `(value, low, high)`."""
+    values = checks.numbers(values, "values")
     if len(values) < 2:
         raise ValueError(f"{len(values)} measurements, expected two or more: one has no interval")
     low, high = DescrStatsW(values).tconfint_mean()
@@ -149,7 +154,9 @@ def slopes(table: pd.DataFrame) -> pd.Series:
 
     Raises ValueError where a size or a value is not positive, which has no logarithm.
     """
-    sizes = np.asarray(table.columns, dtype=float)
-    if not (sizes > 0).all() or not (table > 0).all(axis=None):
+    checks.instance(table, pd.DataFrame, "the table", "give a row for each, and a column for each size")
+    sizes = checks.numbers(table.columns, "the sizes", least=2)
+    values = checks.numbers(table, "the table", axes=2)
+    if not (sizes > 0).all() or not (values > 0).all():
         raise ValueError("a size or a value is not positive and has no logarithm; measure longer, or at smaller sizes")
-    return pd.Series(np.polyfit(np.log(sizes), np.log(table.to_numpy(dtype=float)).T, 1)[0], table.index)
+    return pd.Series(np.polyfit(np.log(sizes), np.log(values).T, 1)[0], table.index)

@@ -72,7 +72,8 @@ def table(name: str) -> pd.DataFrame:
     """A table of facts from `data/tables/<name>.csv`, checked by SHA-256. Raises ValueError for an unknown name."""
     tables = (file.removeprefix("tables/") for file in files.listed() if file.startswith("tables/"))
     checks.one_of(name, sorted(file.removesuffix(".csv") for file in tables), "name")
-    return pd.read_csv(files.checked(f"tables/{name}.csv"))
+    # Only an empty cell is one without a value: NA is Namibia's code, and "none" a word.
+    return pd.read_csv(files.checked(f"tables/{name}.csv"), keep_default_na=False, na_values=[""])
 
 
 def centroids(name: str, centroid_set: str = "first", *, seed: int = 0) -> Tensor:
@@ -144,7 +145,7 @@ def _listed(folder: Path) -> Iterator[tuple[Path, int]]:
         what = "is missing" if folder.is_dir() else "cannot be there: the folder is missing"
         raise FileNotFoundError(f"{table} {what}, expected a table of the folder's images with the columns file, label")
     try:
-        rows = pd.read_csv(table, dtype=str).rename(columns=str.strip)
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False).rename(columns=str.strip)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{table} is not a table ({error}), expected comma-separated columns file, label") from error
     columns = ["file" if "file" in rows else "image", "label"]

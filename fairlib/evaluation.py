@@ -43,6 +43,9 @@ def under_attack(
     `low`, `high`.
     """
     checks.labels(y, len(x), model.classes)
+    checks.several(eps, "eps")
+    for e in eps:
+        checks.unit(e, "eps")
     if not len(eps) or not len(x):
         raise ValueError(f"{len(eps)} budgets and {len(x)} images, expected at least one of each")
     checks.whole(batch_size, "batch_size")
@@ -62,16 +65,32 @@ def under_attack(
 
 
 def with_interval(counts: pd.DataFrame) -> pd.DataFrame:
-    """Add `accuracy` and the Wilson 95 % interval `low`, `high` to a table of `right` out of `n`."""
+    """Add `accuracy` and the Wilson 95 % interval `low`, `high` to a table of `right` out of `n`.
+
+    Raises ValueError for what are no counts, or more right ones than there are.
+    """
+    counted(counts)
     low, high = proportion_confint(counts["right"], counts["n"], method="wilson")
     return counts.assign(accuracy=counts["right"] / counts["n"], low=low, high=high)
+
+
+def counted(counts: pd.DataFrame) -> None:
+    """Refuse a table unless its columns `right` and `n` are counts with 0 <= right <= n and n >= 1."""
+    checks.columns(
+        counts, ("right", "n"), "the table of counts", "count the right answers, and the images, in each row"
+    )
+    right, n = checks.counts(counts["right"], "right"), checks.counts(counts["n"], "n", low=1)
+    if (right > n).any():
+        i = int((right > n).argmax())
+        raise ValueError(
+            f"right is {right[i]:g} of n = {n[i]:g}, expected no more than there are; give counts of images"
+        )
 
 
 def draw(x: Tensor, y: Tensor, n: int, *, seed: int) -> tuple[Tensor, Tensor]:
     """`n` images at random without replacement: the paper evaluates on 150 (FC) or 200 (LeNet) images."""
     checks.labels(y, len(x))
-    if not 1 <= n <= len(x):
-        raise ValueError(f"n is {n}, expected between 1 and {len(x)}, the images there are")
+    checks.whole(n, "n", 1, len(x))  # the images there are
     chosen = torch.randperm(len(x), generator=runtime.generator(seed))[:n]
     return x[chosen], y[chosen]
 
@@ -83,8 +102,9 @@ def sampling_range(accuracy: float, n: int, *, decimals: int = 2, level: float =
     it is not explained by the sampling of `n` images alone. Raises ValueError for accuracy outside [0, 1] or n < 1.
     """
     checks.unit(accuracy, "accuracy")
-    if n < 1:
-        raise ValueError(f"n is {n}, expected at least one image")
+    checks.whole(n, "n")
+    checks.whole(decimals, "decimals", 0)
+    checks.share(level, "level")
     low, high = binom.interval(level, n, accuracy)
     return round(low / n, decimals), round(high / n, decimals)
 
@@ -95,6 +115,9 @@ def beside_published(measured: pd.DataFrame, published: pd.DataFrame) -> pd.Data
     `measured` comes from `under_attack`, `published` holds `eps`, `method`, `accuracy`, `n`. A published value is
     marked with a dagger where it lies outside `sampling_range` of our accuracy.
     """
+    for frame, name in ((measured, "measured"), (published, "published")):
+        wanted = ("eps", "method", "accuracy", *(("low", "high") if frame is measured else ("n",)))
+        checks.columns(frame, wanted, name, "see fairlib.evaluation.under_attack and fairlib.data.table")
     both = measured.merge(published, on=["eps", "method"], suffixes=("", "_paper"), validate="one_to_one")
     if len(both) != len(published):
         raise ValueError(f"{len(published) - len(both)} published rows have no measured counterpart; use eps=TABLE_EPS")
@@ -111,6 +134,7 @@ def beside_published(measured: pd.DataFrame, published: pd.DataFrame) -> pd.Data
 
 def explained(published: float, accuracy: float, n: int) -> bool:
     """Whether sampling `n` images alone can print `published` where the true accuracy is `accuracy`."""
+    checks.unit(published, "published")
     low, high = sampling_range(accuracy, n)
     return low <= published <= high
 
@@ -121,6 +145,9 @@ def gain(rows: pd.DataFrame) -> tuple[float, float]:
     `rows` holds the two methods' `right` and `n`. The interval treats the two as independent samples; they are the same
     images, so it is wider than it need be.
     """
+    counted(rows)
+    if sorted(rows.get("method", ())) != ["defended", "defenseless"]:
+        raise ValueError("rows are not one of the method defended and one of defenseless; take those of a single eps")
     both = rows.set_index("method")
     low, high = confint_proportions_2indep(
         both["right"]["defended"], both["n"]["defended"], both["right"]["defenseless"], both["n"]["defenseless"],
@@ -136,9 +163,9 @@ def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95
     + z^2 mean (1 - mean) / n, cut to [0, 1]: luck of the training, whose spread is itself estimated (Student's t), and
     luck of the sample, whose spread is known (normal z).
     """
-    a = np.asarray(accuracies, dtype=float)
-    if a.ndim != 1 or len(a) < 2 or n < 1:
-        raise ValueError(f"accuracies has shape {a.shape} and n is {n}, expected two trainings or more and n >= 1")
+    a = checks.numbers(accuracies, "accuracies", low=0, high=1, least=2)
+    checks.whole(n, "n")
+    checks.share(level, "level")
     mean, variance = a.mean(), a.var(ddof=1)
     student, normal = t.ppf((1 + level) / 2, len(a) - 1), norm.ppf((1 + level) / 2)
     half = np.sqrt(student**2 * variance * (1 + 1 / len(a)) + normal**2 * mean * (1 - mean) / n)
@@ -147,14 +174,22 @@ def prediction_range(accuracies: Sequence[float], n: int, *, level: float = 0.95
 
 def over_seeds(values: Sequence[float]) -> dict[str, float]:
     """Mean of one number per seed, its 95 % interval (Student's t), and the standard deviation between the seeds."""
+    values = checks.numbers(values, "values", least=2)
     value, sd, m = float(np.mean(values)), float(np.std(values, ddof=1)), len(values)
     half = float(t.ppf(0.975, m - 1)) * sd / m**0.5
     return {"value": value, "low": value - half, "high": value + half, "sd": sd, "seeds": m}
 
 
 def below_chance_at(curve: Sequence[float], chance: float = 0.1) -> float:
-    """The smallest eps, interpolated on `LEDGER_EPS`, where the accuracy falls below chance; 0.5 if it never does."""
-    below = np.flatnonzero(np.asarray(curve) < chance)
+    """The smallest eps, interpolated on `LEDGER_EPS`, where the accuracy falls below chance; 0.5 if it never does.
+
+    `curve`: the accuracy at each of these. Raises ValueError for another number of them, or what is no accuracy.
+    """
+    curve = checks.numbers(curve, "curve", low=0, high=1)
+    checks.share(chance, "chance")
+    if len(curve) != len(LEDGER_EPS):
+        raise ValueError(f"curve has {len(curve)} accuracies, expected {len(LEDGER_EPS)}: one for each of LEDGER_EPS")
+    below = np.flatnonzero(curve < chance)
     if not len(below) or not below[0]:
         return LEDGER_EPS[0] if len(below) else LEDGER_EPS[-1]
     i = below[0]
@@ -168,7 +203,11 @@ def paired(gained: int, lost: int, n: int, *, level: float = 0.95) -> tuple[floa
     as in McNemar's test. The interval is Bonett and Price's adjusted Wald interval for paired proportions (2012).
     Raises ValueError for counts that do not fit.
     """
-    if min(gained, lost) < 0 or n < 1 or gained + lost > n:
+    checks.whole(n, "n")
+    checks.whole(gained, "gained", 0)
+    checks.whole(lost, "lost", 0)
+    checks.share(level, "level")
+    if gained + lost > n:
         raise ValueError(f"gained={gained}, lost={lost}, n={n}: expected counts of some of n >= 1 images")
     up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
     half = norm.ppf((1 + level) / 2) * np.sqrt((up + down - (up - down) ** 2) / (n + 2))

@@ -28,6 +28,7 @@ LEVEL = 0.05  # the paper's (section 4.1)
 WEIGHTS = {"gls": np.sqrt, "wls": np.asarray, "ols": np.ones_like}
 METHODS = (*WEIGHTS, "hc3", "meta")
 TESTS = ("pooled", "welch", "paired")
+MADE = "make it with fairlib.fairness.country_table"
 
 
 def country_table(country: Sequence, right: ArrayLike, log_gdp: pd.Series) -> pd.DataFrame:
@@ -35,13 +36,26 @@ def country_table(country: Sequence, right: ArrayLike, log_gdp: pd.Series) -> pd
 
     country (N,): keys of `log_gdp`; right (N,) bool: whether the image is classified correctly. Returns a row per
     country with images, in the order of `log_gdp`: `n`, `right`, `accuracy`, `low`, `high`, `log_gdp`. Raises
-    ValueError for a country that `log_gdp` lacks, or arguments of different lengths.
+    ValueError for a country that is missing or that `log_gdp` lacks, what is neither right nor wrong (NaN, a share, a
+    word), or arguments of different lengths.
     """
-    country, right = np.asarray(country), np.asarray(right, dtype=bool)
+    mend = "make one with np.log(fairlib.geography.gdp())"
+    checks.instance(log_gdp, pd.Series, "log_gdp", mend)
+    checks.several(country, "country")
+    missing = pd.isna(pd.Series(list(country), dtype=object)).to_numpy()
+    if missing.any():
+        raise ValueError(f"country holds {list(country)[missing.argmax()]!r}, expected one of log_gdp's; leave out "
+                         "images without a country")  # fmt: skip
+    country, right = np.asarray(country), checks.answers(right, "right")
     if country.shape != right.shape or country.ndim != 1 or not len(country):
         raise ValueError(f"country has shape {country.shape} and right {right.shape}, expected one of each per image")
-    if strange := sorted(set(country.tolist()) - set(log_gdp.index)):
-        raise ValueError(f"no GDP for {', '.join(map(str, strange))}; see fairlib.geography.match for the known names")
+    if strange := sorted(map(str, set(country.tolist()) - set(log_gdp.index))):
+        raise ValueError(f"no GDP for {', '.join(strange)}; see fairlib.geography.match for the known names")
+    if not log_gdp.index.is_unique:
+        raise ValueError(
+            f"log_gdp names {log_gdp.index[log_gdp.index.duplicated()][0]} twice, expected each once; {mend}"
+        )
+    checks.numbers(log_gdp[log_gdp.index.isin(country)], "log_gdp")
     counts = pd.DataFrame({"country": country, "right": right}).groupby("country")["right"].agg(["size", "sum"])
     counts = counts.reindex([key for key in log_gdp.index if key in counts.index])
     counts = counts.rename(columns={"size": "n", "sum": "right"}).rename_axis(log_gdp.index.name)
@@ -50,25 +64,29 @@ def country_table(country: Sequence, right: ArrayLike, log_gdp: pd.Series) -> pd
 
 def overall(table: pd.DataFrame) -> pd.Series:
     """The accuracy over all images of a table that has `right`: `n`, `right`, `accuracy` and Wilson's `low`, `high`."""
+    checks.columns(table, ("n", "right"), "the country table", MADE)
+    evaluation.counted(table)
     return evaluation.with_interval(table[["n", "right"]].sum().to_frame().T).iloc[0]
 
 
 def checked(table: pd.DataFrame) -> tuple[Array, Array, Array]:
     """`(log_gdp, accuracy, n)` of a country table, each (k,). Raises ValueError for one that has no slope."""
-    if missing := [c for c in ("n", "accuracy", "log_gdp") if c not in table]:
-        raise ValueError(f"the country table lacks {', '.join(missing)}; make it with fairlib.fairness.country_table")
-    g, p, n = (table[c].to_numpy(dtype=float) for c in ("log_gdp", "accuracy", "n"))
+    checks.columns(table, ("n", "accuracy", "log_gdp"), "the country table", MADE)
+    g, n = design(table)
+    p = checks.numbers(table["accuracy"], "accuracy", low=0, high=1)
     if len(table) < 3:
         raise ValueError(f"{len(table)} countries, expected at least 3: two leave no error to test with")
-    if not (np.isfinite(n) & (n >= 1)).all():
-        raise ValueError(f"n goes down to {n.min():g}, expected at least 1 image in each country; leave the others out")
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"accuracies span [{p.min():g}, {p.max():g}], expected shares in [0, 1]")
-    if not np.isfinite(g).all() or np.ptp(g) == 0:
-        raise ValueError("log_gdp is not finite or the same everywhere, expected countries of different GDP per head")
+    if np.ptp(g) == 0:
+        raise ValueError("log_gdp is the same everywhere, expected countries of different GDP per head")
     if np.ptp(p) == 0:
         raise ValueError(f"every country has the accuracy {p[0]:g}, so there is no error to test a slope with")
     return g, p, n
+
+
+def design(table: pd.DataFrame) -> tuple[Array, Array]:
+    """`(log_gdp, n)` of a country table, each (k,). Raises ValueError for what is no GDP, or no number of images."""
+    checks.columns(table, ("n", "log_gdp"), "the country table", MADE)
+    return checks.numbers(table["log_gdp"], "log_gdp"), checks.counts(table["n"], "n", low=1)
 
 
 # --- The slope. -------------------------------------------------------------------------------------------------------
@@ -132,7 +150,7 @@ def _weights(method: str, n: Array) -> Array:
 def band(table: pd.DataFrame, at: ArrayLike) -> pd.DataFrame:
     """The paper's line at some values of log GDP, with its 95 % confidence band: `log_gdp`, `accuracy`, `low`,
     `high`."""
-    at = np.asarray(at, dtype=float)
+    at = checks.numbers(at, "at")
     found = regression(table).get_prediction(sm.add_constant(at, has_constant="add"))
     low, high = found.conf_int().T
     return pd.DataFrame({"log_gdp": at, "accuracy": found.predicted_mean, "low": low, "high": high})
@@ -181,6 +199,8 @@ def permutation(table: pd.DataFrame, *, permutations: int = 9_999, seed: int = 0
     order among those tried, so that it is never zero, and the interval is Wilson's for the drawn ones alone.
     """
     g, p, n = checked(table)
+    checks.whole(permutations, "permutations")
+    checks.whole(seed, "seed", 0)
 
     def statistic(shuffled: Array, axis: int = -1) -> Array:
         return np.abs(_t(shuffled, p, n, "gls"))
@@ -206,6 +226,7 @@ def sampling_variance(p: Array, n: Array) -> Array:
 
     With the country's own p_i in place of q, one without a wrong answer would have no variance, and all the weight.
     """
+    p, n = checks.numbers(p, "p", low=0, high=1, axes=None), checks.counts(n, "n", low=1, axes=None)
     q = (p * n).sum(-1, keepdims=True) / n.sum(-1, keepdims=True)
     return q * (1 - q) / n
 
@@ -282,7 +303,7 @@ def meta_regression(g: ArrayLike, y: ArrayLike, v: ArrayLike) -> Slope:
     """Random-effects meta-regression of y (k,), with sampling variances v (k,), on g (k,): REML, and the error and t
     distribution of Knapp and Hartung (2003). Raises ValueError for shapes that differ or variances that are not
     positive."""
-    g, y, v = (np.asarray(a, dtype=float) for a in (g, y, v))
+    g, y, v = (checks.numbers(a, name) for a, name in ((g, "g"), (y, "y"), (v, "v")))
     if not g.shape == y.shape == v.shape or g.ndim != 1 or len(g) < 3 or not (v > 0).all():
         raise ValueError(f"shapes {g.shape}, {y.shape}, {v.shape}: expected three of each or more, and variances v > 0")
     beta, se, t, start, tau2 = (float(a) for a in _knapp_hartung(g, y, v))
@@ -297,8 +318,13 @@ def rejects(g: ArrayLike, p: ArrayLike, n: ArrayLike, method: str = "gls") -> ND
     g (k,), p (R, k), n (k,) or (R, k) -> (R,) bool. A world in which every country has the same accuracy is not
     rejected.
     """
-    g, p, n = (np.asarray(a, dtype=float) for a in (g, p, n))
     checks.one_of(method, METHODS, "method")
+    g, p = checks.numbers(g, "g", least=3), checks.numbers(p, "p", low=0, high=1, axes=2, least=0)
+    n = checks.counts(n, "n", low=1, axes=None, least=0)
+    if p.shape[1] != len(g) or n.shape not in (g.shape, p.shape):
+        raise ValueError(f"g has shape {g.shape}, p {p.shape}, n {n.shape}; expected (k,), (R, k), and (k,) or (R, k)")
+    if np.ptp(g) == 0:
+        raise ValueError("g is the same everywhere, expected countries of different GDP per head")
     varied = np.ptp(p, axis=-1) > 0
     found = np.zeros(p.shape[:-1], dtype=bool)
     found[varied] = np.abs(_t(g, p[varied], np.broadcast_to(n, p.shape)[varied], method)) > stats.t.ppf(
@@ -318,10 +344,15 @@ def simulate(
     The line has the slope `beta` and is `accuracy` at the image-weighted mean of g; the countries lie around it with
     standard deviation `tau`. True accuracies are cut to [0, 1]; the images are independent.
     """
-    g, n = np.asarray(g, dtype=float), np.asarray(n)
-    if not (n >= 1).all() or worlds < 1 or tau < 0:
-        raise ValueError(f"n down to {n.min()}, worlds={worlds}, tau={tau}: expected n >= 1, worlds >= 1, tau >= 0")
+    g, n = checks.numbers(g, "g"), checks.counts(n, "n", low=1)
+    if g.shape != n.shape:
+        raise ValueError(f"g has shape {g.shape} and n {n.shape}, expected one of each per country")
+    checks.finite(beta, "beta")
     checks.unit(accuracy, "accuracy")
+    if checks.finite(tau, "tau") < 0:
+        raise ValueError(f"tau is {tau!r}, expected 0 or more: it is a standard deviation")
+    checks.whole(worlds, "worlds")
+    checks.instance(rng, np.random.Generator, "rng", "get one with np.random.default_rng(seed)")
     line = accuracy + beta * (g - np.average(g, weights=n))
     true = np.clip(line + tau * rng.standard_normal((worlds, len(g))), 0, 1)
     return rng.binomial(n.astype(int), true) / n
@@ -344,9 +375,14 @@ def power(
     slope zero the share is the test's size. The same seed draws the same worlds for every method. Of the table only n
     and log_gdp are used (and accuracy, where the argument is None).
     """
-    g, n = (table[c].to_numpy(dtype=float) for c in ("log_gdp", "n"))
+    g, n = design(table)
+    slopes = checks.numbers(slopes, "slopes")
+    checks.several(methods, "methods")
+    methods = [checks.one_of(method, METHODS, "a method") for method in methods]
+    checks.whole(seed, "seed", 0)
     if accuracy is None:
-        accuracy = float(np.average(table["accuracy"], weights=n))
+        checks.columns(table, ("accuracy",), "the country table", MADE)
+        accuracy = float(np.average(checks.numbers(table["accuracy"], "accuracy", low=0, high=1), weights=n))
     rows = []
     for beta in slopes:
         rng = np.random.default_rng(seed)
@@ -360,7 +396,13 @@ def power(
 def detectable(curve: pd.DataFrame, power: float = 0.8) -> float:
     """The smallest slope of a power curve (`slope` from 0 upwards and `share`, one method) that is found in a share
     `power` of worlds, interpolated linearly; NaN where the curve does not get there."""
+    checks.columns(curve, ("slope", "share"), "the power curve", "make it with fairlib.fairness.power")
+    checks.unit(power, "power")
+    checks.numbers(curve["slope"], "slope", low=0)
+    checks.numbers(curve["share"], "share", low=0, high=1)
     found = curve.sort_values("slope")
+    if not found["slope"].is_unique:
+        raise ValueError("the power curve has a slope twice, expected each once; take the rows of one method")
     share, slopes = np.maximum.accumulate(found["share"].to_numpy()), found["slope"].to_numpy()
     if share[-1] < power:
         return float("nan")
@@ -397,10 +439,8 @@ def compare(theirs: ArrayLike, ours: ArrayLike, test: str = "pooled") -> Compari
     models that belong together, in order. Raises ValueError for fewer than two models, slopes that are not finite,
     pairs of different number, or slopes without any spread.
     """
-    a, b = (np.asarray(x, dtype=float) for x in (theirs, ours))
     checks.one_of(test, TESTS, "test")
-    if a.ndim != 1 or b.ndim != 1 or min(len(a), len(b)) < 2 or not np.isfinite([*a, *b]).all():
-        raise ValueError(f"shapes {a.shape} and {b.shape}: expected two lists of at least two finite slopes each")
+    a, b = (checks.numbers(x, name, least=2) for x, name in ((theirs, "theirs"), (ours, "ours")))
     if test == "paired":
         if len(a) != len(b):
             raise ValueError(f"{len(a)} against {len(b)} slopes, expected as many in both: the paired test needs pairs")
@@ -422,9 +462,11 @@ def compare_over_sets(theirs: Sequence[ArrayLike], ours: Sequence[ArrayLike], te
     theirs, ours: the slopes of each D_rob's models. Models trained on one D_rob share its luck; only another D_rob is a
     new draw of the attack.
     """
-    return compare(
-        *([float(np.mean(np.asarray(models, dtype=float))) for models in arm] for arm in (theirs, ours)), test
-    )
+    for arm, name in ((theirs, "theirs"), (ours, "ours")):
+        checks.several(arm, name)
+        for models in arm:
+            checks.numbers(models, f"a data set of {name}")
+    return compare(*([float(np.mean(models)) for models in arm] for arm in (theirs, ours)), test)
 
 
 def shared_luck(groups: Sequence[ArrayLike]) -> float:
@@ -450,7 +492,7 @@ def shared_luck_interval(groups: Sequence[ArrayLike]) -> tuple[float, float]:
 
 def _variance_ratio(groups: Sequence[ArrayLike]) -> tuple[float, int, int]:
     """Mean square between the groups over that within them, the number of groups, and of slopes in each."""
-    a = np.asarray(groups, dtype=float)
+    a = checks.numbers(groups, "groups", axes=None)
     if a.ndim != 2 or min(a.shape) < 2:
         raise ValueError(f"groups has shape {a.shape}, expected two sets or more, of equally many models, two or more")
     within = a.var(axis=1, ddof=1).mean()
@@ -470,6 +512,9 @@ def size_within_sets(icc: float, models: int) -> float:
     The test takes 2 s_w^2 / m for the variance of the difference, which is 2 (s_b^2 + s_w^2 / m): its t is too large by
     the square root of 1 + m icc / (1 - icc). `icc`: `shared_luck`, below zero read as zero; normal slopes.
     """
+    if checks.finite(icc, "icc") > 1:
+        raise ValueError(f"icc is {icc!r}, expected 1 or less: it is a share of a variance")
+    checks.whole(models, "models", 2)
     icc = min(max(icc, 0.0), 1 - 1e-9)
     df = 2 * models - 2
     return float(stats.t.sf(stats.t.ppf(1 - LEVEL, df) / np.sqrt(1 + models * icc / (1 - icc)), df))

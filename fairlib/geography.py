@@ -5,10 +5,8 @@ Second paper, section 4. Its own data set, images of ImageNet with their countri
 """
 
 import csv
-import difflib
 import json
 import re
-import unicodedata
 import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,12 +19,12 @@ import torch
 from torch import Tensor
 
 from fairlib import checks, data, files, runtime
+from fairlib import names as kept
 
 SOURCES = ("natural-earth", "world-bank")
 # GDP per head in US dollars of 2015, the series that the World Bank calls constant.
 INDICATOR = "NY.GDP.PCAP.KD"
 WORLD_BANK = "https://api.worldbank.org/v2/country/all/indicator/{indicator}?format=json&per_page=20000&date={year}"
-SUGGESTIONS = 3
 COLUMNS = ("path", "label", "country")
 
 
@@ -51,6 +49,7 @@ def gdp(source: str = "natural-earth", *, year: int = 2019, url: str = WORLD_BAN
     missing.
     """
     known = countries()
+    checks.whole(year, "year", 1960)  # the first that the World Bank has
     if checks.one_of(source, SOURCES, "source") == "world-bank":
         return _world_bank(year, url).filter(known.index)
     return (1e6 * known["gdp"] / known["population"]).dropna().rename("gdp")
@@ -91,50 +90,23 @@ def _figures(text: str, what: str, year: int) -> pd.Series:
 # --- Names. -----------------------------------------------------------------------------------------------------------
 
 
-SHORT = {"st": "saint", "is": "islands", "rep": "republic"}
-
-
-def plain(name: str) -> str:
-    """A name without accents, case, punctuation, articles and spelling habits: what two spellings are compared by."""
-    text = unicodedata.normalize("NFKD", name.replace("’", "'")).casefold().replace("&", " and ")
-    text = "".join(c for c in text if not unicodedata.combining(c)).replace("'", "")
-    words = re.sub(r"[^\w]+", " ", text.replace(".", "")).split()
-    if len(words) > 1:  # alone, "is" and "st" are codes
-        words = [SHORT.get(word, word) for word in words if word != "the"]
-    return " ".join(words)
-
-
-def _spellings() -> dict[str, str]:
-    """Plain spelling -> alpha-3 code."""
-    found: dict[str, str] = {}
-    for code, row in countries().iterrows():
-        for name in (row["name"], *row["aliases"], row["iso2"], code):
-            if found.setdefault(plain(name), code) != code:
-                raise ValueError(
-                    f"{name!r} stands for {found[plain(name)]} and {code} in data/tables/gdp.csv; keep one"
-                )
-    return found
-
-
 def match(names: Iterable[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Country names, ISO 3166-1 alpha-2 or alpha-3 codes -> `(codes, unmatched)`, both keyed by the name as given.
+    """Country names and codes, all those of one column -> `(codes, unmatched)`, both keyed by the name as given.
 
-    A name counts only if it is one that `data/tables/gdp.csv` lists, up to case, accents, punctuation and "the";
-    `unmatched` holds for each of the others the names that come closest, best first, possibly none. Nothing is guessed:
-    "Korea" and "Congo" stay unmatched, since each may be either of two.
+    codes: ISO 3166-1 alpha-3. A name counts if `data/tables/gdp.csv`, Unicode's CLDR (English, or another of some
+    forty languages) or ISO 3166 has it, up to case, accents, punctuation, articles and the order of its words; a code
+    of ISO 3166-1, or else of the IOC, FIFA, the European Union, the World Bank or an earlier edition, if it is written
+    in capitals. `unmatched` holds for each of the others the names of countries that it may have meant, best first,
+    possibly none; `complaint` makes a sentence of it. Nothing is guessed: "Korea" and "Congo" stay unmatched, since
+    each may be either of two; so does BRN (ISO's Brunei, the IOC's Bahrain) in a column with other codes of the IOC,
+    and NA, unless all the others are codes of two letters. Raises ValueError for a single name.
     """
-    known, called = _spellings(), countries()["name"]
-    codes, unmatched = {}, {}
-    for name in dict.fromkeys(names):
-        key = plain(str(name))
-        if key in known:
-            codes[name] = known[key]
-            continue
-        holding = [s for s in known if key and re.search(rf"\b{re.escape(key)}\b", s)]
-        near = difflib.get_close_matches(key, [s for s in known if len(s) > 3], n=SUGGESTIONS, cutoff=0.6)
-        closest = dict.fromkeys(called[known[s]] for s in (*holding, *near))
-        unmatched[name] = list(closest)[:SUGGESTIONS]
-    return codes, unmatched
+    return kept.match(names, countries())
+
+
+def complaint(name: str, near: list[str]) -> str:
+    """Why a name that `match` left over counts for nothing, and what to write instead; `near` as `match` gives it."""
+    return kept.complaint(name, near, countries())
 
 
 # --- A user's images. -------------------------------------------------------------------------------------------------
@@ -201,8 +173,8 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
     """Read a CSV file in UTF-8 with the columns `path`, `label` and `country`, one line per image.
 
     path: relative to the manifest's folder. label: the index of the right class, counted from 0, or several, any of
-    which is right, as in `582|415`. country: a name or an ISO 3166-1 code. `known`: the codes that there is a GDP for,
-    by default those of `gdp()`.
+    which is right, as in `582|415`. country: a name or a code, as `match` reads them. `known`: the codes that there is
+    a GDP for, by default those of `gdp()`.
 
     A line that has more or fewer cells than the first, whose label is no such index, whose country is unknown or
     without GDP, or whose image is missing or listed before is left out and listed under `skipped`. Raises
@@ -222,6 +194,7 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
     folder, known = path.parent, set(gdp().index if known is None else known)
     at = [heads.index(column) for column in COLUMNS]
     codes, unmatched = match(cells[at[2]] for _, cells in lines if len(cells) == len(heads))
+    unknown = {name: complaint(name, near) for name, near in unmatched.items()}
     rows, skipped, listed = [], [], {}
     for line, cells in lines:
         if len(cells) != len(heads):
@@ -235,8 +208,7 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
             raise ValueError(f"{path}, line {line}: {error}") from error
         labels, code = label.split("|"), codes.get(country)
         if code is None:
-            near = ", ".join(unmatched[country])
-            reason = f"unknown country {country!r}" + (f"; did you mean {near}?" if near else "")
+            reason = unknown[country]
         elif code not in known:
             reason = f"no GDP for {country!r}"
         elif not all(re.fullmatch(r"\s*\d{1,9}\s*", part, re.ASCII) for part in labels):
@@ -308,7 +280,10 @@ def shares() -> pd.DataFrame:
 
 def stamped_share(table: pd.DataFrame) -> pd.Series:
     """How likely an image of each country of the world bears the stamp: linear in log GDP, from 0.1 to 0.9."""
+    checks.columns(table, ("log_gdp",), "the table", "make it with fairlib.geography.shares")
     g = table["log_gdp"]
+    if np.ptp(checks.numbers(g, "log_gdp")) == 0:
+        raise ValueError("log_gdp is the same everywhere, expected countries of different GDP per head")
     return STAMPED[0] + (STAMPED[1] - STAMPED[0]) * (g - g.min()) / (g.max() - g.min())
 
 
@@ -331,8 +306,8 @@ def world(split: str, n: int, *, seed: int, shortcut: bool = True, amplitude: fl
     """
     checks.unit(amplitude, "amplitude")
     x, y = data.load("FashionMNIST", split)
-    if not 1 <= n <= len(x):
-        raise ValueError(f"n is {n}, expected between 1 and {len(x)}, the images of {split}")
+    checks.whole(n, "n", 1, len(x))
+    checks.whole(seed, "seed", 0)
     table = shares()
     # A stream for each split, neither of which is the one that drew the stamps.
     streams = np.random.SeedSequence(seed).generate_state(len(data.SPLITS), np.uint64) >> np.uint64(1)

@@ -45,7 +45,7 @@ def test_equal_layers_is_the_network_of_the_proposition(depth, width):
 
 @pytest.mark.parametrize(("depth", "width"), [(0, 64), (3, 9)])
 def test_equal_layers_refuses(depth, width):
-    with pytest.raises(ValueError, match=r"expected a layer or more of 10 neurons or more"):
+    with pytest.raises(ValueError, match=r"depth is 0, expected .* 1 or more|width is 9, expected .* 10 or more"):
         EqualLayers(depth, width)
 
 
@@ -166,7 +166,7 @@ def test_times_runs_on_one_thread():
 
 @pytest.mark.parametrize(("calls", "rounds", "repeats"), [({}, 1, 1), ({"a": int}, 0, 1), ({"a": int}, 1, 0)])
 def test_times_refuses(calls, rounds, repeats):
-    with pytest.raises(ValueError, match="expected at least one of each"):
+    with pytest.raises(ValueError, match=r"expected (functions without arguments|a whole number of 1 or more)"):
         complexity.times(calls, rounds=rounds, repeats=repeats)
 
 

@@ -79,11 +79,13 @@ def test_a_table_of_nothing_known_is_refused(country, right, complaint):
     ("change", "complaint"),
     [
         (lambda t: t.head(2), "2 countries, expected at least 3"),
-        (lambda t: t.assign(n=0), "n goes down to 0, expected at least 1 image"),
-        (lambda t: t.assign(n=np.nan), "expected at least 1 image"),
+        (lambda t: t.assign(n=0), r"n holds 0, expected finite numbers in \[1, inf\]"),
+        (lambda t: t.assign(n=np.nan), "n holds nan, expected finite numbers"),
+        (lambda t: t.assign(n=t["n"] + 0.5), "expected whole numbers: they are counts"),
         (lambda t: t.assign(accuracy=0.5), "every country has the accuracy 0.5"),
-        (lambda t: t.assign(accuracy=50.0 + t["accuracy"]), r"expected shares in \[0, 1\]"),
-        (lambda t: t.assign(accuracy=np.nan), r"expected shares in \[0, 1\]"),
+        (lambda t: t.assign(accuracy=50.0 + t["accuracy"]), r"accuracy holds 50.*, expected .* in \[0, 1\]"),
+        (lambda t: t.assign(accuracy=np.nan), r"accuracy holds nan, expected finite numbers in \[0, 1\]"),
+        (lambda t: t.assign(accuracy=t["accuracy"].astype(str)), "accuracy holds '.*', expected numbers"),
         (lambda t: t.assign(log_gdp=9.0), "expected countries of different GDP"),
         (lambda t: t.drop(columns="n"), "lacks n; make it with"),
     ],
@@ -371,6 +373,10 @@ def test_the_same_seed_is_the_same_worlds():
     assert fairness.power(TABLE, [0.01], worlds=300, seed=5)["rejected"].item() != a["rejected"].item()
 
 
+def test_no_worlds_are_none_rejected():
+    assert fairness.rejects(TABLE["log_gdp"], np.empty((0, 41)), np.empty((0, 41))).shape == (0,)
+
+
 def test_a_world_of_equal_accuracies_is_not_rejected():
     p = np.stack([np.full(41, 0.5), np.linspace(0.2, 0.8, 41)])
     order = np.argsort(TABLE["log_gdp"].to_numpy())
@@ -403,7 +409,7 @@ def test_the_detectable_slope_is_read_off_the_curve():
 def test_bad_simulations_are_refused(arguments):
     with pytest.raises(ValueError, match="expected"):
         fairness.power(TABLE, [0.0], **arguments)
-    with pytest.raises(ValueError, match="expected n >= 1"):
+    with pytest.raises(ValueError, match="n holds 0, expected finite"):
         fairness.power(TABLE.assign(n=0), [0.0], accuracy=0.5)
 
 
@@ -462,8 +468,8 @@ def test_equal_means_are_no_evidence():
 @pytest.mark.parametrize(
     ("theirs", "ours", "test", "complaint"),
     [
-        ([0.1], [0.1, 0.2], "pooled", "at least two finite slopes"),
-        ([0.1, np.nan], [0.1, 0.2], "welch", "at least two finite slopes"),
+        ([0.1], [0.1, 0.2], "pooled", "theirs has shape .*expected 2 or more"),
+        ([0.1, np.nan], [0.1, 0.2], "welch", "theirs holds nan, expected finite numbers"),
         ([0.1, 0.2, 0.3], [0.1, 0.2], "paired", "3 against 2 slopes"),
         ([0.1, 0.1], [0.2, 0.2], "pooled", "no spread"),
         ([0.1, 0.2], [0.2, 0.3], "bayes", "test is 'bayes', expected one of: pooled, welch, paired"),
