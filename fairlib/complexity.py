@@ -93,7 +93,7 @@ def algorithm1(model: LayeredModel, x: Tensor, centroids: Tensor, alpha: Sequenc
     def activation(tap: str, image: Tensor) -> Tensor:
         return next(a for name, a in model.layers(image) if name == tap)
 
-    tally = torch.zeros(len(centroids))
+    tally = torch.zeros(len(centroids), device=x.device)
     with torch.no_grad():
         for tap in model.released_taps:
             a = activation(tap, x)

@@ -30,10 +30,10 @@ def fit_many(
     random split). From there on it is `training.fit(..., epochs=epochs, stop_at=None)`: the same batches in the same
     order, and the same weights but for the order in which floats are summed.
 
-    Returns the models in evaluation mode, in the order of `seeds`, and one row per epoch and seed: `epoch`, `seed`,
-    `loss` (mean over the epoch's batches), `validation` (accuracy). One CPU thread; memory for one batch per seed.
-    Raises ValueError for bad input, seeds that are missing or given twice, a network of other layers than linear ones
-    and convolutions, or a loss that is no longer finite.
+    Returns the models in evaluation mode, in the order of `seeds` and on the device of the images, and one row per
+    epoch and seed: `epoch`, `seed`, `loss` (mean over the epoch's batches), `validation` (accuracy). One CPU thread;
+    memory for one batch per seed. Raises ValueError for bad input, seeds that are missing or given twice, a network of
+    other layers than linear ones and convolutions, or a loss that is no longer finite.
     """
     models = [training.initialised(network, seed=seed) for seed in seeds]
     if not models or len(set(seeds)) < len(models):
@@ -43,13 +43,14 @@ def fit_many(
     checks.images(x, models[0].shape)
     checks.labels(y, len(x), models[0].classes)
     splits = [data.train_validation(torch.arange(len(x)), y, seed=s, validation=validation) for s in seeds]
-    train, held_out = (torch.stack([split[part] for split in splits]) for part in (0, 2))
+    train, held_out = (torch.stack([split[part] for split in splits]).to(x.device) for part in (0, 2))
 
+    models = [model.to(x.device) for model in models]
     stack = stacked(models)
     history = []
     with runtime.threads(1):
         for epoch in runtime.progress(range(1, epochs + 1), f"training {len(models)} of {network}"):
-            total = torch.zeros(len(models))
+            total = torch.zeros(len(models), device=x.device)
             for batch in train.split(batch_size, dim=1):
                 loss = F.nll_loss(*_outputs(stack, x, y, batch), reduction="none").view_as(batch).sum(1)
                 (loss.sum() / batch.shape[1]).backward()
@@ -61,7 +62,7 @@ def fit_many(
             if not torch.isfinite(total).all():
                 lost = [seed for seed, value in zip(seeds, total.tolist(), strict=True) if not abs(value) < torch.inf]
                 raise ValueError(f"training diverged in epoch {epoch} for the seeds {lost}; lower lr ({lr})")
-            right = torch.zeros(len(models))
+            right = torch.zeros(len(models), device=x.device)
             with torch.no_grad():
                 for batch in held_out.split(100, dim=1):
                     log_p, truth = _outputs(stack, x, y, batch)

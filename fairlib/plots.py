@@ -68,7 +68,7 @@ def images(rows: Mapping[str, Tensor], names: Sequence[str], alt: str, *, side: 
     figure, axes = _grid(len(rows), len(names), 0.5 + side * len(rows))
     for axis_row, (label, pixels) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(axis_row, pixels, strict=True):
-            axis.imshow(image[0], cmap="gray", vmin=0, vmax=1)
+            axis.imshow(image[0].cpu(), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
             axis.grid(False)
         axis_row[0].set_ylabel(label, rotation=0, ha="right", va="center")
@@ -132,7 +132,8 @@ def votes(
     figure, axes = _grid(len(panels), 1, len(panels) * (0.5 + 0.2 * len(taps)))
     told = []
     for axis, (title, distance) in zip(axes.flat, panels.items(), strict=True):
-        fair = distance <= alpha
+        distance = distance.cpu()
+        fair = distance <= alpha.cpu()
         sns.heatmap(
             distance, ax=axis, cmap="cividis_r", vmin=0, vmax=0.6, annot=True, fmt=".1f", annot_kws={"size": 7},
             cbar=False, xticklabels=classes, yticklabels=taps,
@@ -486,7 +487,7 @@ def photographs(panels: Mapping[str, Tensor], alt: str, *, columns: int = 4) -> 
     rows = -(-len(panels) // columns)
     figure, axes = _grid(rows, columns, rows * (WIDTH / columns + 0.15))
     for axis, (title, image) in zip(axes.flat, panels.items(), strict=False):
-        axis.imshow(image.permute(1, 2, 0), interpolation="nearest")
+        axis.imshow(image.permute(1, 2, 0).cpu(), interpolation="nearest")
         axis.set(title=title, xticks=[], yticks=[])
         axis.grid(False)
     for axis in axes.flat[len(panels) :]:

@@ -93,7 +93,7 @@ def facts(*, started: float, **more) -> dict:
     where = device()
     return {
         "profile": profile(),
-        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else f"cpu ({platform.machine()})",
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else f"{where.type} ({platform.machine()})",
         "threads": torch.get_num_threads(),
         **more,
         "seconds": round(time.perf_counter() - started),

@@ -70,7 +70,7 @@ def fit(
                 break
             order = torch.arange(len(x)) if shuffle is None else torch.randperm(len(x), generator=shuffle)
             model.train()
-            total = torch.zeros(())
+            total = torch.zeros((), device=x.device)
             for batch in order.split(batch_size):
                 optimiser.zero_grad()
                 loss = F.nll_loss(model(x[batch]), y[batch])
