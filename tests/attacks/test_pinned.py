@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from fairlib import perceptual as perceptual_distances
@@ -63,6 +64,20 @@ def test_where_an_attack_starts_is_the_attacks_own():
         assert torch.equal(point, x) == (generator is None)
         point.zero_()
         assert torch.equal(x, before)
+
+
+def test_a_random_start_is_uniform_over_the_ball():
+    """Kolmogorov and Smirnov; the seed is fixed, so that it is no matter of luck."""
+    x = torch.full((1, 1, 50, 80), 0.5)
+    drawn = (start(x, 0.2, runtime.generator(2)) - x).flatten() / 0.2
+    assert stats.kstest(drawn, stats.uniform(-1, 2).cdf).pvalue > 0.01
+
+
+def test_bytes_are_refused_before_noise_makes_them_floats():
+    network = training.initialised("FullyConnected", seed=0).eval()
+    x, y = torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"x has dtype torch\.uint8, expected torch\.float32; divide 8-bit pixels"):
+        pgd(network, x, y, eps=0.1, step=0.1, steps=1, generator=runtime.generator(0))
 
 
 class NeverEmpty(nn.Module):
