@@ -236,6 +236,21 @@ def test_too_little_to_predict_from_is_refused(accuracies, n):
         evaluation.prediction_range(accuracies, n)
 
 
+@pytest.mark.parametrize(
+    ("curve", "options", "expected"),
+    [
+        ([1 - 2 * eps for eps in evaluation.LEDGER_EPS], {}, 0.45),
+        ([1 - 2 * eps for eps in evaluation.LEDGER_EPS], {"chance": 0.33}, 0.335),  # between two budgets
+        ([0.8, 0.05, *[0.5] * 9], {}, 0.05 * 0.7 / 0.75),  # the first time counts
+        ([0.05] * 11, {}, 0.0),  # from the start
+        ([0.1] * 11, {}, 0.5),  # chance itself is not below it
+        ([0.9] * 10 + [0.0], {}, 0.45 + 0.05 * 0.8 / 0.9),  # at the last budget
+    ],
+)
+def test_where_a_curve_falls_below_chance(curve, options, expected):
+    assert evaluation.below_chance_at(curve, **options) == pytest.approx(expected, abs=1e-12)
+
+
 def test_paired_is_bonett_and_prices_interval():
     """Their formula, worked by hand for 30 gained and 10 lost of 98 images; agreement everywhere; a whole gain."""
     up, down = 31 / 100, 11 / 100

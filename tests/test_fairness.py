@@ -168,6 +168,25 @@ def test_the_published_meta_regression_comes_back(monkeypatch):
     assert (found.t, found.F) == pytest.approx((-3.5483, 12.5905), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"v": 0.01},  # one number for all, which numpy would spread out
+        {"v": [0.01]},
+        {"y": 0.5},
+        {"g": [[7.0, 8.0, 9.0]], "y": [[0.5, 0.6, 0.8]], "v": [[0.01, 0.01, 0.01]]},
+        {"g": [7.0, 8.0], "y": [0.5, 0.6], "v": [0.01, 0.01]},
+        {"v": [0.01, 0.0, 0.01]},
+        {"v": [0.01, -0.01, 0.01]},
+        {"v": [0.01, np.nan, 0.01]},
+    ],
+    ids=str,
+)
+def test_what_a_meta_regression_cannot_use_is_refused(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        fairness.meta_regression(**({"g": [7.0, 8.0, 9.0], "y": [0.5, 0.6, 0.8], "v": [0.01, 0.02, 0.03]} | wrong))
+
+
 def test_the_sampling_variance_is_that_of_a_share_of_images():
     """10 and 40 images, of which 5 and 30 are right: 35 of 50, so 0.7 x 0.3 / n_i; and so for each of many tables."""
     p, n = np.array([[0.5, 0.75], [1.0, 0.5]]), np.array([10, 40])

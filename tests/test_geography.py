@@ -372,6 +372,10 @@ def test_a_seed_is_a_world(world):
     assert len(torch.unique(world.x[~world.stamped].flatten(1), dim=0)) > 0.99 * (~world.stamped).sum()
 
 
+def test_a_world_may_have_a_single_image():
+    assert len(geography.world("test", 1, seed=0).x) == 1
+
+
 def test_images_are_official_ones():
     x, y = data.load("FashionMNIST", "train")
     small = geography.world("train", 5, seed=0, shortcut=False)

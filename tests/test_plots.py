@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from fairlib import claims, fairness, plots
 
@@ -139,6 +140,17 @@ def test_data_weights_tells_the_shares():
     assert "images 16.7%, iteration 1 25.0%, iteration 2 58.3%" in alt and "to 4" in alt
 
 
+def test_images_are_shown_on_the_scale_from_black_to_white():
+    """Not stretched from its darkest pixel to its brightest: a grey image stays grey, and twice as much is white."""
+    pixels = torch.tensor([0.25, 0.5]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
+    figure, _ = plots.images({"row": pixels}, ["one", "two"], "alt")
+    shown = [axis.images[0] for axis in figure.axes]
+    assert [image.cmap(image.norm(image.get_array()))[0, 0, 0] for image in shown] == pytest.approx(
+        [0.25, 0.5], abs=0.01
+    )
+    assert [list(image.get_clim()) for image in shown] == [[0, 1]] * 2
+
+
 def test_step_sizes_breaks_off_where_nothing_is_finite():
     rows = [("raw", 0.1, 4, 2, 0.1, 0.2, 0.3), ("raw", 1.0, 4, 0, *[float("nan")] * 3)]
     frame = pd.DataFrame(rows, columns=["scaling", "alpha", "runs", "finite", "lowest", "mean", "highest"])
@@ -157,6 +169,9 @@ def test_slope_boxes_keep_an_arms_row_in_every_panel():
     dots = [line for line in second.lines if line.get_marker() == "."]
     assert dots[1].get_xdata().tolist() == [0.02, 0.022] and all(0.5 < y < 1.5 for y in dots[1].get_ydata())
     assert first.get_xlim() == second.get_xlim() and first.get_ylim() == second.get_ylim() == (1.5, -0.5)
+    for axis in (first, second):
+        (start,) = (line for line in axis.lines if line.get_linestyle() == "--")
+        assert list(start.get_xdata()) == [0.028, 0.028]
     assert "start from: 0.0280. one, plain fine-tuning: median 0.0305, 0.0300 to 0.0310." in alt
 
 

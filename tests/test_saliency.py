@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy import ndimage
 
 from fairlib import runtime
@@ -44,6 +45,14 @@ def test_it_is_the_papers():
 def test_a_mutant_is_found(mutant):
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(spectral_residual(X), in_numpy(X, **mutant), rtol=2e-3)
+
+
+@pytest.mark.parametrize("size", [(192, 192), (100, 150)])
+def test_a_larger_image_is_seen_from_afar(size):
+    """It is made smaller with all its pixels, as Pillow does it, not by taking a few of them."""
+    x = torch.rand(1, 3, *size, generator=runtime.generator(4))
+    small = [np.asarray(Image.fromarray(c.numpy()).resize((64, 64), Image.Resampling.BILINEAR)) for c in x[0]]
+    np.testing.assert_allclose(spectral_residual(x), in_numpy(torch.tensor(np.array([small]))), rtol=1e-2)
 
 
 @settings(max_examples=20, deadline=None)

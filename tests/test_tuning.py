@@ -142,6 +142,7 @@ def test_synthetic_centroids_learn_what_they_are_shown(model, attacked, digits):
         return (CentroidDefense(model, centroids, alpha).predict(attacked) == y).float().mean().item()
 
     assert accuracy(found) > accuracy(start) + 0.1
+    assert not found.requires_grad and not start.requires_grad
     assert all(p.grad is None for p in model.parameters())
     assert torch.equal(found, tuning.tune_centroids(model, attacked, y, start, alpha, steps=100))
     assert not torch.equal(found, tuning.tune_centroids(model, attacked, y, start, alpha, steps=100, seed=1))
