@@ -3,8 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.error import URLError
 
@@ -115,8 +114,8 @@ def photographs(images: Path | None = None, *, size: int) -> tuple[Tensor, Tenso
 
     `images`, or else the variable FAIRLIB_IMAGES, is a folder with a table `images.csv`: the columns `file` (or
     `image`), a path below the folder or below its folder `images`, and `label`, counted from 0; others are ignored, and
-    so are spaces around a comma. Without either, the 20 ImageNet samples that the package foolbox distributes. Pixels
-    are multiples of 1/255.
+    so are spaces around a comma. Without either, those of `data/photographs`, 299 x 299 pixels each, checked by
+    SHA-256; where they are shown, `credits` belongs beside them. Pixels are multiples of 1/255.
 
     An image of size x size pixels is taken as it is; of any other, the short side is resized (bicubic) to
     256/224 of `size`, and the middle is cut out, which is how the default classifier was evaluated. Raises
@@ -130,13 +129,30 @@ def photographs(images: Path | None = None, *, size: int) -> tuple[Tensor, Tenso
 
 
 def _samples() -> Iterator[tuple[Path, int]]:
-    spec = find_spec("foolbox")
-    paths = sorted(Path(spec.submodule_search_locations[0], "data").glob("imagenet_*.jpg")) if spec else []
-    if not paths:
-        raise FileNotFoundError("the package foolbox or its sample images are missing; install foolbox again, or point "
-                                "FAIRLIB_IMAGES at a folder of images with a table images.csv")  # fmt: skip
-    for path in paths:  # imagenet_<number>_<label>.jpg
-        yield path, int(path.stem.split("_")[2])
+    rows = _sample_table()
+    for file, label in zip(rows["file"], rows["label"].tolist(), strict=True):
+        yield files.checked(f"photographs/{file}"), label
+
+
+def _sample_table() -> pd.DataFrame:
+    return pd.read_csv(files.checked("photographs/images.csv"), encoding="utf-8", keep_default_na=False)
+
+
+def credits(places: Sequence[int]) -> str:
+    """Whose photographs these are, as Markdown: it belongs beside pictures of those at `places` of `photographs`.
+
+    What CC BY 2.0 asks for: the author of each, links to source and licence, and that it was changed. Where
+    FAIRLIB_IMAGES is set, a line that says where the photographs are from. Raises ValueError for no place, or one
+    that there is not.
+    """
+    if os.environ.get("FAIRLIB_IMAGES"):
+        return "Photographs: from the folder that FAIRLIB_IMAGES names."
+    rows = _sample_table()
+    found = [rows.iloc[checks.whole(place, "place", 0, len(rows) - 1)] for place in places]
+    if not found:
+        raise ValueError("places is empty, expected the places of the photographs shown")
+    told = (f"{r['class']} by {r['author']} ([source]({r['source']}), [CC BY 2.0]({r['license']}))" for r in found)
+    return f"Photographs: {'; '.join(told)}. Cropped and resized; under the name of an attack, changed by it."
 
 
 def _listed(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -1,19 +1,21 @@
 """Official images, read a second way; published facts; photographs; the ways in which a file can be wrong."""
 
+import csv
 import gzip
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import ResNet50_Weights
 
 from fairlib import data, files
 
@@ -316,28 +318,89 @@ def no_images_of_the_users(monkeypatch):
     monkeypatch.delenv("FAIRLIB_IMAGES", raising=False)
 
 
-def test_the_default_photographs_are_those_that_foolbox_gives_out():
-    import foolbox
-
-    _, labels = foolbox.utils._samples("imagenet", 0, 20, (224, 224), "channels_first", (0, 1))
-    x, y = data.photographs(size=224)
-    assert (x.shape, x.dtype, y.dtype) == ((20, 3, 224, 224), torch.float32, torch.int64)
-    assert y.tolist() == labels.tolist()
+PHOTOGRAPHS = files.root() / "photographs"
 
 
-@pytest.mark.parametrize(("size", "short"), [(224, 256), (112, 128), (299, 342)])
+def listed_photographs() -> list[dict[str, str]]:
+    with open(PHOTOGRAPHS / "images.csv", encoding="utf-8", newline="") as table:
+        return list(csv.DictReader(table))
+
+
+def test_the_default_photographs_are_those_of_the_book():
+    x, y = data.photographs(size=299)
+    assert ((len(x), *x.shape[1:]), x.dtype, y.dtype) == ((24, 3, 299, 299), torch.float32, torch.int64)
+    for row, pixels, label in zip(listed_photographs(), x, y.tolist(), strict=True):
+        with Image.open(PHOTOGRAPHS / row["file"]) as image:
+            assert (image.format, image.mode, image.n_frames) == ("WEBP", "RGB", 1)
+            np.testing.assert_array_equal((255 * pixels).numpy().transpose(1, 2, 0).round(), np.asarray(image))
+        assert label == int(row["label"])
+
+
+def test_the_photographs_of_the_book_differ_in_class_and_author_and_may_be_shown():
+    rows = listed_photographs()
+    names = ResNet50_Weights.IMAGENET1K_V1.meta["categories"]
+    assert [row["class"] for row in rows] == [names[int(row["label"])] for row in rows]
+    for column in ("file", "label", "author", "source"):
+        assert len({row[column] for row in rows}) == len(rows), column
+    assert {row["license"] for row in rows} == {"https://creativecommons.org/licenses/by/2.0/"}
+    assert all(re.fullmatch(r"https?://(www\.)?flickr\.com/\S+", row["source"]) for row in rows)
+    assert all(row["author"].strip() and "\\" not in row["author"] for row in rows)
+    assert {"Frédéric BISSON", "Kārlis Dambrāns"} <= {row["author"] for row in rows}
+    assert {path.name for path in PHOTOGRAPHS.iterdir()} == {row["file"] for row in rows} | {"images.csv"}
+
+
+def test_the_credits_name_author_source_licence_and_change():
+    rows = listed_photographs()
+    line = data.credits([4])
+    assert line == (
+        "Photographs: monarch by USFWS Mountain-Prairie "
+        "([source](https://www.flickr.com/photos/usfwsmtnprairie/28994100466), "
+        "[CC BY 2.0](https://creativecommons.org/licenses/by/2.0/)). "
+        "Cropped and resized; under the name of an attack, changed by it."
+    )
+    every = data.credits(range(len(rows)))
+    at = [every.index(f"{row['class']} by {row['author']} ([source]({row['source']}), [") for row in rows]
+    assert at == sorted(at), "in the order of the photographs"
+    assert every.count("[CC BY 2.0](https://creativecommons.org/licenses/by/2.0/)") == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("places", "mend"),
+    [
+        ([24], "place is 24, expected a whole number from 0 to 23"),
+        ([0, -1], "place is -1, expected a whole number from 0 to 23"),
+        ([True], "place is True, expected a whole number"),
+        ([], "places is empty, expected the places of the photographs shown"),
+    ],
+)
+def test_credits_for_no_photograph_are_refused(places, mend):
+    with pytest.raises(ValueError, match=mend):
+        data.credits(places)
+
+
+def test_photographs_of_the_users_are_not_credited_to_others(album, monkeypatch):
+    monkeypatch.setenv("FAIRLIB_IMAGES", str(album[0]))
+    assert data.credits([0]) == "Photographs: from the folder that FAIRLIB_IMAGES names."
+
+
+@pytest.mark.parametrize(("size", "short"), [(224, 256), (112, 128), (298, 341)])
 def test_photographs_are_resized_by_256_over_224_and_cut_to_the_middle(size, short):
     x, _ = data.photographs(size=size)
-    folder = Path(find_spec("foolbox").submodule_search_locations[0], "data")
-    for i, file in ((0, "imagenet_00_243.jpg"), (10, "imagenet_10_541.jpg")):
-        image = Image.open(folder / file)
-        width, height = image.size
-        scale = short / min(width, height)
-        image = image.resize((int(width * scale), int(height * scale)), Image.Resampling.BICUBIC)
+    for i in (0, 10):
+        image = Image.open(PHOTOGRAPHS / listed_photographs()[i]["file"])
+        image = image.resize((short, short), Image.Resampling.BICUBIC)
         left, top = (round((side - size) / 2) for side in image.size)
         expected = np.array(image.crop((left, top, left + size, top + size))).transpose(2, 0, 1)
         np.testing.assert_array_equal((255 * x[i]).round().numpy(), expected)
     assert torch.equal(x, (255 * x).round() / 255)
+
+
+def test_the_short_side_decides_about_the_size(album):
+    pixels = np.random.default_rng(5).integers(0, 256, (45, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(album[0] / "one.png")
+    x, _ = data.photographs(album[0], size=28)
+    image = Image.fromarray(pixels).resize((42, 32), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal((255 * x[1]).round().numpy().transpose(1, 2, 0), image.crop((7, 2, 35, 30)))
 
 
 @pytest.fixture
@@ -469,7 +532,19 @@ def test_an_impossible_size_is_refused(size):
         data.photographs(size=size)
 
 
-def test_without_foolbox_the_variable_is_named(monkeypatch):
-    monkeypatch.setattr(data, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match=r"foolbox .* missing; install foolbox again, or point FAIRLIB_IMAGES"):
+@pytest.mark.parametrize(
+    ("damage", "error", "mend"),
+    [
+        (Path.unlink, FileNotFoundError, r"is missing; restore it with `git checkout -- data`"),
+        (lambda p: p.write_bytes(p.read_bytes()[:-1]), ValueError, "is truncated or altered .*; restore it with `git"),
+    ],
+)
+@pytest.mark.parametrize("name", ["images.csv", "b11fa0f292c0178f.webp"])
+def test_default_photographs_that_are_not_whole_are_refused(tmp_path, monkeypatch, name, damage, error, mend):
+    shutil.copytree(PHOTOGRAPHS, tmp_path / "photographs")
+    shutil.copy(files.root() / "SHA256SUMS", tmp_path)
+    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
+    assert len(data.photographs(size=8)[0]) == 24
+    damage(tmp_path / "photographs" / name)
+    with pytest.raises(error, match=f"{re.escape(name)} {mend}"):
         data.photographs(size=8)

@@ -37,8 +37,8 @@ LAMBDAS = (0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 
 # PerC-AL's iterations, all of which it uses: as many as its own paper, or as many as a processor can afford.
 PERC_AL_N = {"embedded": 100, "paper": 1_000}
-# Of PPGD and LPA, on `SUBSTITUTE`; not printed. Chosen on the embedded photographs, where the two's LPIPS then lies
-# near the printed ones.
+# Of PPGD and LPA, on `SUBSTITUTE`; not printed. Chosen on 20 photographs that Foolbox gives out, where the two's LPIPS
+# then lies near the printed ones.
 BOUND = 0.003
 # Kind of unit: the first image of each, and how many it takes.
 SHARDS = {
