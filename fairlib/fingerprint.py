@@ -99,7 +99,7 @@ class _Teller:
         own = {
             name: part
             for name, part in used.items()
-            if isinstance(part, PLAIN | types.FunctionType | functools.partial)
+            if isinstance(part, (*PLAIN, types.FunctionType, functools.partial))
         }
         return [self.told(function.__code__), *parts, self.told(own)]
 
@@ -117,6 +117,8 @@ class _Teller:
 
     def _attributes(self, value: object) -> list[str]:
         kind = type(value)
+        if kind.__module__.startswith("torch._dynamo"):  # around a model that torch.compile was given
+            return []
         own = dict(getattr(value, "__dict__", {}))
         for name in (name for part in kind.__mro__ for name in np.atleast_1d(vars(part).get("__slots__", ()))):
             own |= {name: getattr(value, name)} if hasattr(value, name) else {}

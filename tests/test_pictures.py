@@ -1,4 +1,4 @@
-"""Image files as phones, browsers and scanners write them, damaged metadata and all, against the pixels that went in."""
+"""Image files as phones, browsers and scanners write them, damaged metadata and all, against what went in."""
 
 import io
 import logging
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from fairlib import pictures
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # the images are broken on purpose
 LEFT, RIGHT = (255, 0, 0), (0, 0, 255)
 SIXTH = b"Exif\0\0II*\0\x08\0\0\0"  # a TIFF header, as all EXIF has
 
@@ -151,7 +152,7 @@ def test_heic_needs_a_package_and_the_refusal_names_it(tmp_path, monkeypatch):
     (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
     pictures.formats.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ValueError, match="HEIF .*; install the package pillow-heif, or save it as JPEG"):
+    with pytest.raises(ValueError, match=r"HEIF .*; install the package pillow-heif, or save it as JPEG"):
         pictures.upright(tmp_path / "x.heic")
     plugin = types.ModuleType("pillow_heif")
     plugin.register_heif_opener = lambda: Image.register_open("HEIF", None)
