@@ -142,7 +142,7 @@ def test_what_pillow_reads_is_read(tmp_path, image, kind):
 def test_a_refusal_says_what_is_accepted_and_no_path(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(
-        ValueError, match="expected one of AVIF, .*JPEG, .*PNG, .*WEBP.*; save it as JPEG or PNG"
+        ValueError, match=r"expected one of AVIF, .*JPEG, .*PNG, .*WEBP.*; save it as JPEG or PNG"
     ) as info:
         pictures.upright(tmp_path / "x")
     assert str(tmp_path) not in str(info.value) and "EPS" not in str(info.value)
