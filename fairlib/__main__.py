@@ -3,11 +3,14 @@
 import argparse
 import os
 import sys
+import traceback
 
-from fairlib import audit, claims
+FAULT = 70  # as sysexits.h has it for an error inside the software
 
 
 def _claims(arguments: argparse.Namespace) -> tuple[str, int]:
+    from fairlib import claims
+
     verdict = arguments.verdict and arguments.verdict.replace("-", " ")
     frame = claims.ledger(arguments.paper, verdict, arguments.chapter)
     return (claims.as_json(frame) if arguments.json else claims.as_text(frame)), 0
@@ -15,6 +18,8 @@ def _claims(arguments: argparse.Namespace) -> tuple[str, int]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line; each command's function takes the arguments and returns what to print, and the exit status."""
+    from fairlib import audit, claims  # not above: a package that is missing or broken would end with status 1
+
     top = argparse.ArgumentParser(prog="python -m fairlib", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     ledger = commands.add_parser("claims", help="every claim of both papers with its computed verdict")
@@ -31,22 +36,40 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run one command; bad input and a file that cannot be had end with their message and status 2, an interruption
-    with 130."""
-    arguments, status = parser().parse_args(), 0
-    sys.stdout.reconfigure(errors="replace")  # not every terminal has a minus sign
+    """Run one command: its exit status. Bad input and a file that cannot be had end with their message and 2, an
+    interruption with 130, a fault in the program with `FAULT`: 1 is the word of an audit whose condition is met."""
+    said = "python -m fairlib"
     try:
+        line = parser()  # here `fairlib` is imported
+    except BaseException as error:
+        return _ended(error, said)
+    arguments = line.parse_args()
+    said = f"{said} {arguments.command}"
+    try:
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has a minus sign
         text, status = arguments.run(arguments)
-        print(text, flush=True)
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
-        print(f"python -m fairlib {arguments.command}: {error}", file=sys.stderr)
+        print(f"{said}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"\npython -m fairlib {arguments.command}: interrupted", file=sys.stderr)
-        return 130
+    except BaseException as error:
+        return _ended(error, said)
+    try:
+        print(text, flush=True)
+    except OSError as error:  # `| head` has seen enough, or the disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"{said}: {error}", file=sys.stderr)
+            return 2
     return status
+
+
+def _ended(error: BaseException, said: str) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        print(f"\n{said}: interrupted", file=sys.stderr)
+        return 130
+    traceback.print_exception(error)
+    print(f"{said}: this is a fault in the program, not in your input; please report it", file=sys.stderr)
+    return FAULT
 
 
 if __name__ == "__main__":

@@ -7,42 +7,48 @@ about each image is kept in `REPORT.predictions.jsonl`, so that an interrupted a
 """
 
 import argparse
-import hashlib
 import importlib
-import inspect
 import json
 import math
 import operator
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from itertools import chain, zip_longest
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as transforms
+from torchvision.models import WeightsEnum
+from torchvision.transforms import Compose, Normalize
 
-from fairlib import audit_page, checks, evaluation, fairness, files, geography, models, runtime
+from fairlib import (
+    audit_page,
+    checks,
+    evaluation,
+    fairness,
+    files,
+    fingerprint,
+    geography,
+    models,
+    pictures,
+    runtime,
+)
 
 SIZE = 224  # pixels, for a model that does not say
-MARGIN = 256 / 224  # the short side over the side of the part cut out, as classifiers of ImageNet are evaluated
-# What Pillow reads by itself; for EPS it would start another program.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
-LARGEST = 89_478_485  # pixels of an image, on the disk and resized: where Pillow begins to warn
 POWER, WORLDS = 0.8, 1_000
 STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
 MOVED = {-1: "are they counted from 1?", 1: "does the model have a class of its own in front, such as background?"}
-CHANGED = {"model": "another model", "size": "another size", "digest": "other weights or code"}
+CHANGED = {"model": "another model", "size": "another size", "digest": "other weights, code or preparation of images"}
 FAILED = 1  # exit status where a condition of --fail-if is met
 
 
@@ -50,12 +56,56 @@ FAILED = 1  # exit status where a condition of --fail-if is met
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """How an upright image in RGB becomes (3, *shape) float32 pixels in [0, 1]: by `apply`, which `told` puts in words.
+
+    short: pixels of its short side before the middle is cut out.
+    """
+
+    shape: tuple[int, int]
+    short: int
+    told: str
+    apply: Callable[[Image.Image], Tensor]
+
+
+def usual(size: int) -> Preparation:
+    """The short side to 256/224 of `size` (bicubic), the middle cut out: for weights that do not say."""
+    short = round(size * pictures.MARGIN)
+    return Preparation(
+        (size, size), short, _cut(short, (size, size), "bicubic"), partial(pictures.cut, short=short, size=size)
+    )
+
+
+def _cut(short: int, shape: tuple[int, int], interpolation: str) -> str:
+    return f"short side to {short} pixels ({interpolation}), middle {shape[0]} x {shape[1]} cut out"
+
+
+@dataclass(frozen=True)
 class Classifier:
-    """A model in evaluation mode, (N, 3, size, size) pixels in [0, 1] -> (N, classes), and what it was called."""
+    """A model in evaluation mode, (N, 3, *shape) pixels in [0, 1] -> (N, classes), what it was called, and how images
+    are prepared for it. asked: the side in pixels that its weights ask for, if they do."""
 
     name: str
     model: nn.Module
-    size: int
+    preparation: Preparation
+    asked: int | None = None
+
+    @property
+    def size(self) -> int:
+        return self.preparation.shape[-1]
+
+    def warnings(self) -> list[str]:
+        """What speaks against the size, in sentences; most often nothing."""
+        if self.asked in (None, self.size):
+            return []
+        return [
+            f"The images are prepared with {self.size} pixels a side, but the weights of {self.name} ask for "
+            f"{self.asked}, and may be less accurate at another size; leave out --size to follow them."
+        ]
+
+
+# A network that takes pixels in [0, 1], the side that its weights ask for, and the preparation for a side.
+Found = tuple[nn.Module, int | None, Callable[[int], Preparation]]
 
 
 def classifier(name: str, size: int | None = None) -> Classifier:
@@ -63,18 +113,19 @@ def classifier(name: str, size: int | None = None) -> Classifier:
 
     A name with a colon, `module:function`, is the user's own: the function is imported (from the working directory,
     too) and called without arguments. Else it is one of the book's pretrained models, or a name from torchvision or
-    timm, with the weights that these call their default, from their cache or a network. `size`: the side of the images,
-    by default what the weights were made for, or 224. Raises ValueError for a name that nobody knows, a network without
-    classes, a function that fails or returns no module, or a size below 1; FileNotFoundError for weights that cannot be
-    had.
+    timm, with the weights that these call their default, from their cache or a network; its images are prepared as the
+    preset of these weights says, others as `usual` does. `size`: the side of the images, by default what the weights
+    were made for, or 224; a preset's other lengths change in proportion. Raises ValueError for a name that nobody
+    knows, a network without classes, a function that fails or returns no module, or a size below 1; FileNotFoundError
+    for weights that cannot be had.
     """
     if size is not None and size < 1:
         raise ValueError(f"size is {size}, expected 1 pixel or more")
-    model, default = (_own if ":" in name else _pretrained)(name)
-    return Classifier(name, model.eval().requires_grad_(False), size or default)
+    model, asked, prepare = (_own if ":" in name else _pretrained)(name)
+    return Classifier(name, model.eval().requires_grad_(False), prepare(size or asked or SIZE), asked)
 
 
-def _own(name: str) -> tuple[nn.Module, int]:
+def _own(name: str) -> Found:
     module, _, function = name.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -87,14 +138,14 @@ def _own(name: str) -> tuple[nn.Module, int]:
         ) from error
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name}() returned a {type(model).__name__}, expected a torch.nn.Module")
-    return model, SIZE
+    return model, None, usual
 
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _pretrained(name: str) -> tuple[nn.Module, int]:
+def _pretrained(name: str) -> Found:
     if found := _book(name):  # which says itself what to do about weights that are missing
         return found
     try:
@@ -106,23 +157,44 @@ def _pretrained(name: str) -> tuple[nn.Module, int]:
         ) from error
 
 
-def _book(name: str) -> tuple[nn.Module, int] | None:
+def _book(name: str) -> Found | None:
     own = {re.sub(r"\W|_", "", known).lower(): known for known in models.PRETRAINED}
-    key = re.sub(r"\W|_", "", name).lower()
-    return (models.pretrained(own[key]), SIZE) if key in own else None
+    known = own.get(re.sub(r"\W|_", "", name).lower())
+    if known is None:
+        return None
+    if known == "ResNet-50":
+        from torchvision.models import ResNet50_Weights
+
+        return models.pretrained(known), *_preset(ResNet50_Weights.IMAGENET1K_V1)
+    return models.pretrained(known), SIZE, usual
 
 
-def _torchvision(name: str) -> tuple[nn.Module, int] | None:
+def _torchvision(name: str) -> Found | None:
     from torchvision.models import get_model, get_model_weights, list_models
 
     if name not in list_models(module=importlib.import_module("torchvision.models")):
         return None
     weights = get_model_weights(name).DEFAULT
     preset = weights.transforms()
-    return models.Normalised(get_model(name, weights=weights), preset.mean, preset.std), preset.crop_size[0]
+    return models.Normalised(get_model(name, weights=weights), preset.mean, preset.std), *_preset(weights)
 
 
-def _timm(name: str) -> tuple[nn.Module, int]:
+def _preset(weights: WeightsEnum) -> tuple[int, Callable[[int], Preparation]]:
+    """The side that weights of torchvision ask for, and the preparation that they come with, less the normalisation,
+    which is inside the model."""
+    preset = weights.transforms()
+    (side,), (short,) = preset.crop_size, preset.resize_size
+
+    def prepare(size: int) -> Preparation:
+        resized = round(short * size / side)
+        apply = weights.transforms(crop_size=size, resize_size=resized, mean=(0, 0, 0), std=(1, 1, 1))
+        told = _cut(resized, (size, size), f"{preset.interpolation.value}{', antialiased' * bool(preset.antialias)}")
+        return Preparation((size, size), resized, f"{told}: the preset of {weights}", apply)
+
+    return side, prepare
+
+
+def _timm(name: str) -> Found:
     with suppress(ImportError):
         import timm
 
@@ -133,35 +205,47 @@ def _timm(name: str) -> tuple[nn.Module, int]:
                     f"{name} has no classes, it gives features; name a network that was trained to classify"
                 )
             config = timm.data.resolve_model_data_config(network)
-            return models.Normalised(network, config["mean"], config["std"]), config["input_size"][-1]
+            model = models.Normalised(network, config["mean"], config["std"])
+            return model, config["input_size"][-1], partial(_as_timm_says, config)
     raise ValueError(
         f"no model is called {name!r}; expected {', '.join(models.PRETRAINED)}, a classifier of torchvision, one of "
         "timm where that is installed, or module:function"
     )
 
 
+def _as_timm_says(config: dict, size: int) -> Preparation:
+    """timm's own preparation, less the normalisation, which is inside the model."""
+    import timm
+
+    channels, *shape = config["input_size"]
+    if size != shape[-1]:
+        shape = [size, size]
+    steps = timm.data.create_transform(**config | {"input_size": (channels, *shape)}, is_training=False).transforms
+    if not isinstance(steps[-1], Normalize):
+        raise ValueError(f"timm prepares images with {steps}, expected to end with the normalisation; install timm 1")
+    lengths = [math.floor(side / config["crop_pct"]) for side in shape]
+    how = {
+        "squash": f"squashed to {lengths[0]} x {lengths[1]} pixels ({config['interpolation']}), "
+        f"middle {shape[0]} x {shape[1]} cut out",
+        "border": f"made to fit into {lengths[0]} x {lengths[1]} pixels ({config['interpolation']}), with a border to "
+        f"{shape[0]} x {shape[1]}",
+    }
+    told = how.get(config["crop_mode"], _cut(min(lengths), tuple(shape), config["interpolation"]))
+    return Preparation(tuple(shape), min(lengths), f"{told}: timm's configuration of the weights", Compose(steps[:-1]))
+
+
 # --- The images. ------------------------------------------------------------------------------------------------------
 
 
-def pixels(path: Path, size: int) -> Tensor:
-    """An image file as (3, size, size) float32 in [0, 1]: turned as its EXIF says, RGB, resized, its middle cut out.
+def pixels(path: Path, preparation: Preparation) -> Tensor:
+    """An image file as (3, *shape) float32 in [0, 1]: upright and in RGB (`fairlib.pictures.upright`), then prepared.
 
-    The short side becomes 256/224 of `size` (bicubic). Of an animation it is the first frame; transparency is dropped.
-    Raises ValueError for an image of more than `LARGEST` pixels, also if only once it is resized, or with numbers of
-    unknown range, and what Pillow raises for a file that is no whole image in one of `FORMATS`.
+    Raises what that raises, and ValueError for an image that becomes too large as it is resized.
     """
-    short = round(size * MARGIN)
-    with Image.open(path, formats=FORMATS) as image:
-        width, height = image.size
-        if max(width * height, short**2 * max(image.size) / min(image.size)) > LARGEST:
-            raise ValueError(f"{width} x {height} pixels are too many, or too narrow; scale the image down or cut it")
-        upright = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
-            upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))  # Pillow cuts off at 255
-        elif image.mode in ("I", "F"):
-            raise ValueError(f"the range of its numbers (mode {image.mode}) is unknown; save it with 8 or 16 bits")
-    upright = transforms.resize(upright.convert("RGB"), short, InterpolationMode.BICUBIC, antialias=True)
-    return transforms.to_tensor(transforms.center_crop(upright, [size, size]))
+    image = pictures.upright(path)
+    if preparation.short**2 * max(image.size) / min(image.size) > pictures.LARGEST:
+        raise ValueError(f"{image.width} x {image.height} pixels are too narrow; cut the image")
+    return preparation.apply(image)
 
 
 @dataclass(frozen=True)
@@ -186,7 +270,12 @@ def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, bat
     checks.whole(batch_size, "batch_size")
     rows, skipped = manifest.rows, {}
     model = given.model.to(runtime.device())
-    classes = _answers(model, torch.full((1, 3, given.size, given.size), 0.5), given.name).shape[1]
+    classes = _answers(model, torch.full((1, 3, *given.preparation.shape), 0.5), given.name).shape[1]
+    if classes < 2:
+        raise ValueError(
+            f"{given.name} gives one number for an image, so that class 0 is always its answer; expected (N, classes) "
+            "with two classes or more: give one logit z of two classes as torch.cat([-z, z], 1)"
+        )
     highest = rows["labels"].map(max)
     if classes <= highest.max():
         raise ValueError(
@@ -203,9 +292,10 @@ def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, bat
         else:
             stamps[i] = stamp
     resumed = len(rows) - len(stamps)
-    with open(kept, "a", encoding="utf-8") as stream, runtime.progress((), "classifying", len(rows)) as bar:
+    bar = runtime.progress((), "classifying", len(rows))
+    with open(kept, "a", encoding="utf-8") as stream, pictures.quiet(), bar:
         bar.update(resumed)
-        for batch, images in _batches(manifest, list(stamps), given.size, batch_size, skipped):
+        for batch, images in _batches(manifest, list(stamps), given.preparation, batch_size, skipped):
             if len(images):
                 output = _answers(model, images, given.name)
                 if not torch.isfinite(output).all():
@@ -221,14 +311,14 @@ def classify(given: Classifier, manifest: geography.Manifest, kept: Path, *, bat
 
 
 def _batches(
-    manifest: geography.Manifest, todo: list[int], size: int, batch_size: int, skipped: dict[str, str]
+    manifest: geography.Manifest, todo: list[int], preparation: Preparation, batch_size: int, skipped: dict[str, str]
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """Rows and the images (n, 3, size, size) of those that can be read; the others go into `skipped`. Reads ahead."""
+    """Rows and the images (n, 3, *shape) of those that can be read; the others go into `skipped`. Reads ahead."""
 
     def read(i: int) -> Tensor | str:
         path = manifest.rows["path"][i]
         try:
-            return pixels(geography.inside(manifest.folder, path), size)
+            return pixels(geography.inside(manifest.folder, path), preparation)
         except Exception as error:  # decoders raise many kinds; one image must not end the audit of the others
             return f"cannot be read: {error}".replace(str((manifest.folder / path).resolve()), path)
 
@@ -240,14 +330,14 @@ def _batches(
             found = [future.result() for future in reading]
             skipped |= {manifest.rows["path"][i]: f for i, f in zip(batch, found, strict=True) if isinstance(f, str)}
             images = [f for f in found if isinstance(f, Tensor)]
-            yield batch, torch.stack(images) if images else torch.empty(0, 3, size, size)
+            yield batch, torch.stack(images) if images else torch.empty(0, 3, *preparation.shape)
 
 
 def _answers(model: nn.Module, images: Tensor, name: str) -> Tensor:
     try:
         with torch.no_grad():
             output = model(images.to(runtime.device()))
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise ValueError(
             f"{name} cannot take images of shape {tuple(images.shape)} ({_told(error)}); see --size and --batch-size"
         ) from error
@@ -266,20 +356,12 @@ def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
 
 
 def _digest(given: Classifier) -> str:
-    """What the predictions depend on besides the images: weights, layers, and the code of the layers, of the maker, and
-    of this module, which reads the images."""
-    found = hashlib.sha256(repr(given.model).encode())
-    for name, tensor in chain(given.model.named_parameters(), given.model.named_buffers()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    code = {type(layer) for layer in given.model.modules()} | {sys.modules.get(given.name.partition(":")[0]), pixels}
-    sources = set()
-    for part in code:
-        with suppress(OSError, TypeError):  # made in a shell, or compiled
-            sources.add(inspect.getsourcefile(part))
-    for source in sorted(filter(None, sources)):
-        found.update(Path(source).read_bytes())
-    return found.hexdigest()[:16]
+    """What the predictions depend on besides the images: layers, weights and settings, the code of the layers, of the
+    maker and of what they import beside them, and how images are read and prepared."""
+    own = sys.modules.get(given.name.partition(":")[0])
+    code = fingerprint.sources(*{type(layer) for layer in given.model.modules()}, *([own] if own else []))
+    reading = Path(pictures.__file__).read_bytes()
+    return fingerprint.of(given.model, code, reading, given.preparation.told)
 
 
 def _kept(path: Path, run: dict) -> dict[str, dict]:
@@ -455,12 +537,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "countries. An audit that was interrupted goes on when the same command is given again."
     )
     parser.epilog = (
-        f"Exit status: 0 if the audit is done, {FAILED} if a condition of --fail-if holds, 2 for bad input, 130 if "
-        "interrupted."
+        f"Exit status: 0 if the audit is done, {FAILED} if a condition of --fail-if holds and for nothing else, 2 for "
+        "bad input, 70 for a fault in the program, 130 if interrupted."
     )
     parser.add_argument(
         "manifest", type=Path,
-        help="a CSV file in UTF-8 with the columns path (relative to its folder), label (the class's index, counted "
+        help="a CSV file with the columns path (relative to its folder), label (the class's index, counted "
         "from 0; several that are all right as 582|415) and country (a name or ISO code)",
     )  # fmt: skip
     parser.add_argument(
@@ -474,7 +556,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to write: OUT.html and OUT.json, the report, and OUT.predictions.jsonl, from which it goes on; "
         "another OUT for each model",
     )  # fmt: skip
-    parser.add_argument("--size", type=int, help="side of the images in pixels (default: the model's, or 224)")
+    parser.add_argument(
+        "--size", type=int, help="side of the images in pixels (default: what the weights ask for, or 224)"
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="images at a time (default: 32)")
     parser.add_argument("--gdp", choices=geography.SOURCES, default=geography.SOURCES[0], help="source of GDP per head")
     parser.add_argument("--year", type=int, default=2019, help="year of the World Bank's figures (default: 2019)")
@@ -522,12 +606,19 @@ def run(given: argparse.Namespace) -> tuple[str, int]:
     if (there := manifest.rows["country"].nunique()) < 3:
         raise ValueError(f"{given.manifest} has usable images of {there} countries, expected at least 3")
     model = classifier(given.model, given.size)
+    for warning in model.warnings():
+        print(f"warning: {warning}", file=sys.stderr)
     with _places(given.out) as places:
         found = classify(model, manifest, places["predictions.jsonl"], batch_size=given.batch_size)
         table, skipped, warnings = _counted(manifest, found, per_head)
         whole = report(table) | {
-            "warnings": warnings,
-            "model": {"name": model.name, "size": model.size, "classes": found.classes},
+            "warnings": [*model.warnings(), *warnings],
+            "model": {
+                "name": model.name,
+                "size": model.size,
+                "classes": found.classes,
+                "preparation": model.preparation.told,
+            },
             "manifest": given.manifest.name,
             "gdp": given.gdp if given.gdp == geography.SOURCES[0] else f"{given.gdp}, {given.year}",
             "images": {"listed": listed, "classified": int(table["n"].sum()), "skipped": len(skipped)},

@@ -213,7 +213,7 @@ def _origin(found: Mapping) -> str:
     return (
         "<h2>Where this comes from</h2>\n<p>Method: section 4 of Hua, Xu, Blanchet and Nguyen, Human Imperceptible "
         f"Attacks and Applications to Improve Fairness (arXiv:2111.15603). GDP per head: {found['gdp']}. Images: "
-        f"{found['model']['size']} pixels; {found['model']['classes']} classes.</p>\n"
+        f"{html.escape(found['model']['preparation'])}; {found['model']['classes']} classes.</p>\n"
         + _table("Provenance", ["Fact", "Value"], rows, numbers=False)
     )
 

@@ -4,19 +4,18 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from urllib.error import URLError
 
 import pandas as pd
 import torch
 from filelock import FileLock
-from PIL import Image
 from torch import Tensor
 from torchvision import datasets
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import center_crop, resize, to_tensor
+from torchvision.transforms.functional import to_tensor
 
-from fairlib import checks, files, runtime
+from fairlib import checks, files, listings, pictures, runtime
 
 DATASETS = {"MNIST": datasets.MNIST, "FashionMNIST": datasets.FashionMNIST}
 CLASSES = {name: [c.split(" - ")[0] for c in dataset.classes] for name, dataset in DATASETS.items()}
@@ -114,18 +113,22 @@ def photographs(images: Path | None = None, *, size: int) -> tuple[Tensor, Tenso
 
     `images`, or else the variable FAIRLIB_IMAGES, is a folder with a table `images.csv`: the columns `file` (or
     `image`), a path below the folder or below its folder `images`, and `label`, counted from 0; others are ignored, and
-    so are spaces around a comma. Without either, those of `data/photographs`, 299 x 299 pixels each, checked by
-    SHA-256; where they are shown, `credits` belongs beside them. Pixels are multiples of 1/255.
+    so are spaces around a comma. Table and paths may look as `fairlib.listings` reads them. Without either, those of
+    `data/photographs`, 299 x 299 pixels each, checked by SHA-256; where they are shown, `credits` belongs beside them.
+    Pixels are multiples of 1/255.
 
-    An image of size x size pixels is taken as it is; of any other, the short side is resized (bicubic) to
-    256/224 of `size`, and the middle is cut out, which is how the default classifier was evaluated. Raises
-    FileNotFoundError for a missing folder, table or image; ValueError for a table without these columns or without
-    rows, a label that is none, a path that leaves the folder, an image that is damaged or not RGB, a size below 1.
+    Images are read upright and in RGB (`fairlib.pictures.upright`). One of size x size pixels is taken as it is; of any
+    other, the short side is resized (bicubic) to 256/224 of `size`, and the middle is cut out, which is how the default
+    classifier was evaluated. Raises FileNotFoundError for a missing folder, table or image; ValueError for a table
+    without these columns or without rows, a label that is none, a path that leaves the folder, an image that cannot be
+    read, a size below 1.
     """
     checks.whole(size, "size")
     folder = os.environ.get("FAIRLIB_IMAGES") or None if images is None else checks.path(images, "images")
     pairs = list(_samples() if folder is None else _listed(Path(folder)))
-    return torch.stack([_photograph(path, size) for path, _ in pairs]), torch.tensor([label for _, label in pairs])
+    with pictures.quiet():
+        x = torch.stack([_photograph(path, size) for path, _ in pairs])
+    return x, torch.tensor([label for _, label in pairs])
 
 
 def _samples() -> Iterator[tuple[Path, int]]:
@@ -160,35 +163,42 @@ def _listed(folder: Path) -> Iterator[tuple[Path, int]]:
     if not table.is_file():
         what = "is missing" if folder.is_dir() else "cannot be there: the folder is missing"
         raise FileNotFoundError(f"{table} {what}, expected a table of the folder's images with the columns file, label")
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False).rename(columns=str.strip)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{table} is not a table ({error}), expected comma-separated columns file, label") from error
-    columns = ["file" if "file" in rows else "image", "label"]
-    if not set(columns) <= set(rows) or not len(rows):
-        raise ValueError(f"{table} has {len(rows)} rows of {', '.join(rows)}, expected columns file, label and a row")
-    for file, label in rows[columns].fillna("").apply(lambda c: c.str.strip()).itertuples(index=False):
+    (_, first), *rows = list(listings.lines(table)) or [(1, [])]
+    heads = [head.lower() for head in first]
+    columns = ["file" if "file" in heads else "image", "label"]
+    if any(heads.count(column) != 1 for column in columns) or not rows:
+        raise ValueError(f"{table} has {len(rows)} rows of {', '.join(first)}, expected columns file, label and a row")
+    for line, cells in rows:
+        if len(cells) != len(heads):
+            raise ValueError(f"line {line} of {table} has {len(cells)} cells, expected {len(heads)}; put a cell that "
+                             "holds a comma in double quotes")  # fmt: skip
+        file, label = (cells[heads.index(column)] for column in columns)
         if not (label.isascii() and label.isdigit() and int(label) < 1000):
             raise ValueError(
                 f"the label of {file} in {table} is {label!r}, expected 0 to 999; a table that counts from 1 (NIPS "
                 "2017's TrueLabel) needs 1 subtracted"
             )
-        path = next((p for p in (folder / file, folder / "images" / file) if p.is_file()), folder / file)
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"{file!r} in {table} leads out of the folder, expected a path below it")
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing, but {table} lists it; put it there or take the row out")
-        yield path, int(label)
+        yield _below(folder, file, table), int(label)
+
+
+def _below(folder: Path, file: str, table: Path) -> Path:
+    try:
+        found = [listings.inside(folder, name) for name in (file, f"images/{file}")] if file else []
+    except ValueError as error:
+        raise ValueError(f"{table}: {error}") from error
+    for path in found:
+        if listings.is_file(path):
+            return path
+    near = ", ".join(chain.from_iterable(listings.alike(folder, name) for name in (file, f"images/{file}") if file))
+    raise FileNotFoundError(f"{folder / file} is missing, but {table} lists it; put it there or take the row out"
+                            + (f"; did you mean {near}?" if near else ""))  # fmt: skip
 
 
 def _photograph(path: Path, size: int) -> Tensor:
     try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        image = pictures.upright(path)
+    except Exception as error:  # decoders raise many kinds
         raise ValueError(f"{path} is no image, or a damaged one ({error}); replace it or take its row out") from error
-    if image.mode != "RGB":
-        raise ValueError(f"{path} has mode {image.mode}, expected RGB; convert it with Pillow's .convert('RGB')")
-    if image.size != (size, size):
-        image = center_crop(resize(image, round(size * 256 / 224), InterpolationMode.BICUBIC), size)
-    return to_tensor(image)
+    if image.size == (size, size):
+        return to_tensor(image)
+    return pictures.cut(image, round(size * pictures.MARGIN), size)

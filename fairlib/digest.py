@@ -121,9 +121,9 @@ def reach(module: str, name: str) -> dict[str, Piece]:
             bring(code.imports)
 
     def bring(imports: Iterable[tuple[str, Target]]) -> None:
-        for name, (at, chain) in imports:
+        for name, (at, names) in imports:
             enter(at)
-            enter(".".join((at, *chain)))
+            enter(".".join((at, *names)))
             if name == "*":
                 follow(at, ())
 

@@ -61,7 +61,7 @@ def weights(N: int, T1: int) -> Tensor:
 
 def sample(P: Tensor, n: int, generator: torch.Generator) -> Tensor:
     """n indices (n,), drawn with replacement, proportionally to the weights P (M,)."""
-    return torch.multinomial(P, n, replacement=True, generator=generator)
+    return torch.multinomial(P.cpu(), n, replacement=True, generator=generator)
 
 
 @torch.inference_mode(False)
@@ -196,7 +196,7 @@ class _Store:
 
     def __init__(self, folder: Path | None, run: dict, x: Tensor, y: Tensor, P: Tensor) -> None:
         self.folder, self.run, self.P, N = folder and Path(folder), run, P, len(x)
-        self.y = torch.cat([y, y.new_zeros(len(P) - N)])
+        self.y = torch.cat([y.cpu(), torch.zeros(len(P) - N, dtype=y.dtype)])
         shape = (len(P), *x.shape[1:])
         self.saved = time.monotonic()
         if self.folder is None:

@@ -4,13 +4,12 @@ known.
 Second paper, section 4. Its own data set, images of ImageNet with their countries, is not public.
 """
 
-import csv
 import json
 import re
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -18,8 +17,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import checks, data, files, runtime
+from fairlib import checks, data, files, listings, runtime
 from fairlib import names as kept
+from fairlib.listings import inside
 
 SOURCES = ("natural-earth", "world-bank")
 # GDP per head in US dollars of 2015, the series that the World Bank calls constant.
@@ -129,52 +129,13 @@ class Manifest:
     unmatched: dict[str, list[str]]
 
 
-def inside(folder: Path, path: str) -> Path:
-    """The file that `path` names inside `folder`, links followed.
-
-    Raises ValueError for an absolute path, one with `..`, or one that a link leads out of the folder.
-    """
-    parts = (PurePosixPath(path), PureWindowsPath(path))
-    if not path.strip() or "\0" in path or any(p.is_absolute() or p.drive or p.root or ".." in p.parts for p in parts):
-        raise ValueError(f"{path!r} is no path inside the manifest's folder; write it relative to that, without '..'")
-    try:
-        found = (folder / path).resolve()
-    except RuntimeError as error:  # until Python 3.13
-        raise ValueError(f"{path!r} is a link that leads to itself; copy the file into the folder") from error
-    if not found.is_relative_to(folder.resolve()):
-        raise ValueError(f"{path!r} leads out of the manifest's folder through a link; copy the file into the folder")
-    return found
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a CSV file that are not blank, as cells without spaces around them, with the number of each."""
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        rows, line = csv.reader(stream, skipinitialspace=True, strict=True), 1
-        try:
-            for row in rows:
-                cells = [cell.strip() for cell in row]
-                if any(cells):
-                    yield line, cells
-                line = rows.line_num + 1
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is no text in UTF-8 ({error}); save it as CSV in UTF-8") from error
-        except csv.Error as error:
-            raise ValueError(f"{path} is no CSV file (line {line}: {error}); check the quotes from there on") from error
-
-
 def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
-    """Read a CSV file in UTF-8 with the columns `path`, `label` and `country`, one line per image.
+    """Read a CSV file with the columns `path`, `label` and `country`, one line per image.
 
-    path: relative to the manifest's folder. label: the index of the right class, counted from 0, or several, any of
-    which is right, as in `582|415`. country: a name or a code, as `match` reads them. `known`: the codes that there is
-    a GDP for, by default those of `gdp()`.
+    The table may look as Excel writes it (`fairlib.listings.lines`). path: relative to the manifest's folder, also as
+    other systems would write it (`fairlib.listings.inside`). label: the index of the right class, counted from 0, or
+    several, any of which is right, as in `582|415`. country: a name or a code, as `match` reads them. `known`: the
+    codes that there is a GDP for, by default those of `gdp()`.
 
     A line that has more or fewer cells than the first, whose label is no such index, whose country is unknown or
     without GDP, or whose image is missing or listed before is left out and listed under `skipped`. Raises
@@ -184,7 +145,7 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}; give a CSV file with the columns {', '.join(COLUMNS)}")
-    (_, first), *lines = list(_lines(path)) or [(1, [])]
+    (_, first), *lines = list(listings.lines(path)) or [(1, [])]
     heads = [head.lower() for head in first]
     if wrong := [column for column in COLUMNS if heads.count(column) != 1]:
         raise ValueError(
@@ -213,8 +174,9 @@ def manifest(path: Path | str, known: Iterable[str] | None = None) -> Manifest:
             reason = f"no GDP for {country!r}"
         elif not all(re.fullmatch(r"\s*\d{1,9}\s*", part, re.ASCII) for part in labels):
             reason = f"label {label!r} is no class index (0, 1, ...)"
-        elif not _is_file(image):
-            reason = "no such image"
+        elif not listings.is_file(image):
+            near = ", ".join(listings.alike(folder, name))
+            reason = "no such image" + (f"; did you mean {near}?" if near else "")
         elif listed.setdefault(str(image), line) != line:
             reason = f"the image of line {listed[str(image)]} again"
         else:

@@ -40,8 +40,8 @@ def tune_alpha(distance: Tensor, y: Tensor, alpha: Tensor, *, grid: Sequence[flo
     checks.labels(y, distance.shape[1], classes)
     if not len(grid):
         raise ValueError("grid is empty, expected at least one threshold in [0, 1]")
-    grid = torch.tensor([checks.unit(g, "a threshold of grid") for g in grid])
-    alpha = alpha.clone()
+    grid = torch.tensor([checks.unit(g, "a threshold of grid") for g in grid], device=distance.device)
+    alpha = alpha.to(distance.device, copy=True)
     for _ in range(sweeps):
         before = alpha.clone()
         for j in range(classes):
@@ -102,7 +102,7 @@ def tune_centroids(
         for _ in range(steps):
             batch = torch.randint(len(x), (batch_size,), generator=g)
             cosine = [a[batch] @ k.T for a, k in zip(seen, directions(model, pixels), strict=True)]
-            loss = _hinge((1 - torch.stack(cosine)) / 2, y[batch], alpha, temperature)
+            loss = _hinge((1 - torch.stack(cosine)) / 2, y[batch], alpha.to(x.device), temperature)
             pixels.grad = gradient(loss, pixels)
             if not pixels.grad.isfinite().all():
                 raise ValueError(

@@ -3,8 +3,11 @@
 import io
 import json
 import math
+import os
 import re
+import subprocess
 import sys
+import warnings
 from pathlib import Path
 from urllib.error import URLError
 
@@ -16,7 +19,7 @@ from bs4 import BeautifulSoup
 from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from statsmodels.stats.proportion import proportion_confint
 
 from fairlib import __main__, audit, audit_page, evaluation, fairness, geography, models
@@ -76,6 +79,26 @@ def late():
         def forward(self, x):
             return {"grey": super().forward(x)}["grey" if (x == 0.5).all() else "logits"]
     return Late()
+
+def single():
+    return torch.nn.Sequential(Colour(), torch.nn.Linear(3, 1))
+
+def leaving():
+    class Leaving(Colour):
+        def forward(self, x):
+            raise SystemExit(1)
+    return Leaving()
+
+def listed():
+    class Applied(Colour):
+        def __init__(self):
+            super().__init__()
+            self.function, self.names = lambda x: x, {"india", "peru", "chile"}
+        def extra_repr(self):
+            return f"{self.function} {id(self)} {self.names}"
+        def forward(self, x):
+            return self.function(super().forward(x))
+    return Applied()
 
 def unmade():
     raise OSError("no disk")
@@ -312,6 +335,42 @@ def test_an_unknown_quantity_is_refused(house, capsys):
     assert "quantity is 'bias', expected one of: slope, slope_low" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [RuntimeError, AssertionError, MemoryError, KeyError, SystemExit, GeneratorExit])
+def test_a_fault_in_the_program_does_not_look_like_a_met_condition(house, monkeypatch, error, capsys):
+    def broken(*arguments, **options):
+        raise error(1)
+
+    monkeypatch.setattr(audit, "report", broken)
+    assert run("--fail-if", "accuracy<0.5") == 70
+    said = capsys.readouterr().err
+    assert "this is a fault in the program, not in your input" in said and error.__name__ in said
+
+
+@pytest.mark.parametrize(("error", "status"), [("ImportError", 70), ("ValueError", 70), ("KeyboardInterrupt", 130)])
+def test_neither_does_a_package_that_cannot_be_imported(tmp_path, error, status):
+    (tmp_path / "numpy.py").write_text(f"raise {error}('broken')\n")
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[1])))
+    command = [sys.executable, "-m", "fairlib", "audit", "x.csv", "--model", "x", "--out", "x"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+
+
+def test_a_full_disk_behind_the_output_is_no_met_condition(house, monkeypatch):
+    class Full(io.StringIO):
+        def reconfigure(self, **options):
+            pass
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+        def fileno(self):
+            return other.fileno()
+
+    with open(house / "other", "w") as other:
+        monkeypatch.setattr(sys, "stdout", Full())
+        assert run("--fail-if", "accuracy>0") == 2
+
+
 # --- Images that are not as they should be. ---------------------------------------------------------------------------
 
 
@@ -414,12 +473,33 @@ def test_a_country_of_which_no_image_is_left_is_named(house, capsys):
     assert "No image is left of Brazil, Peru." in Path("report.html").read_text()
 
 
+def test_an_image_with_broken_exif_counts_and_nothing_is_said_of_it(house, capfd):
+    images = house / "set" / "images"
+    image = Image.open(images / "Peru3.png")
+    image.save(images / "Peru3.png", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff")
+    image.save(images / "Peru4.png", "AVIF", quality=100)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert run() == 0
+    assert not [w for w in heard if "PIL" in w.filename] and "PIL" not in capfd.readouterr().err
+    assert found()["images"] == {"listed": 43, "classified": 43, "skipped": 0}
+
+
+def test_a_manifest_of_excel_on_windows_is_audited(house):
+    manifest = house / "set" / "manifest.csv"
+    run(out="plain")
+    rows = manifest.read_text().replace("images/", ".\\Images\\").replace(".png", ".PNG").replace(",", ";")
+    manifest.write_bytes(rows.replace("\n", "\r\n").encode("utf-16"))
+    assert run() == 0
+    assert found()["countries"] == found("plain")["countries"]
+
+
 def test_pixels_are_turned_resized_and_cut(tmp_path):
     wide = np.zeros((32, 64, 3), np.uint8)
     wide[:, :32, 0] = wide[:, 32:, 2] = 255  # left red, right blue
     image = Image.fromarray(wide)
     image.save(tmp_path / "plain.png")
-    x = audit.pixels(tmp_path / "plain.png", 28)
+    x = audit.pixels(tmp_path / "plain.png", audit.usual(28))
     assert (x.shape, x.dtype) == ((3, 28, 28), torch.float32)
     assert x.min() >= 0 and x.max() <= 1
     assert torch.allclose(x[0, :, :12], torch.tensor(1.0), atol=0.02)
@@ -427,12 +507,12 @@ def test_pixels_are_turned_resized_and_cut(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     image.save(tmp_path / "turned.png", exif=exif)
-    assert torch.equal(audit.pixels(tmp_path / "turned.png", 28), x.flip(1, 2))
+    assert torch.equal(audit.pixels(tmp_path / "turned.png", audit.usual(28)), x.flip(1, 2))
     for mode in ("L", "RGBA", "P", "LA", "CMYK"):
         image.convert(mode).save(tmp_path / "other.tif")
-        assert audit.pixels(tmp_path / "other.tif", 28).shape == (3, 28, 28)
+        assert audit.pixels(tmp_path / "other.tif", audit.usual(28)).shape == (3, 28, 28)
     image.save(tmp_path / "moving.gif", save_all=True, append_images=[image.rotate(180)])
-    assert audit.pixels(tmp_path / "moving.gif", 28)[0, 0, 0] > 0.9  # the first frame
+    assert audit.pixels(tmp_path / "moving.gif", audit.usual(28))[0, 0, 0] > 0.9  # the first frame
 
 
 def test_sixteen_bits_are_scaled_not_cut_off(tmp_path):
@@ -441,7 +521,7 @@ def test_sixteen_bits_are_scaled_not_cut_off(tmp_path):
     exif[0x0112] = 3  # upside down
     Image.fromarray(ramp).save(tmp_path / "deep.png", exif=exif)
     Image.fromarray((ramp / 257).round().astype(np.uint8)).save(tmp_path / "flat.png", exif=exif)
-    deep, flat = (audit.pixels(tmp_path / name, 28) for name in ("deep.png", "flat.png"))
+    deep, flat = (audit.pixels(tmp_path / name, audit.usual(28)) for name in ("deep.png", "flat.png"))
     assert torch.equal(deep, flat)
     assert 0.4 < deep.mean() < 0.6
 
@@ -452,27 +532,21 @@ def test_numbers_of_unknown_range_are_refused(tmp_path, kind):
     with pytest.raises(
         ValueError, match=r"the range of its numbers \(mode [FI]\) is unknown; save it with 8 or 16 bits"
     ):
-        audit.pixels(tmp_path / "x.tif", 28)
+        audit.pixels(tmp_path / "x.tif", audit.usual(28))
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_images_that_would_fill_the_memory_are_refused(tmp_path):
-    for name, shape in (("large", (9_500, 9_500)), ("narrow", (1, 2_000))):
+    for name, shape in (("many; scale the image down", (9_500, 9_500)), ("narrow; cut", (1, 2_000))):
         Image.new("1", shape).save(tmp_path / f"{name}.png")
-        with pytest.raises(ValueError, match=r"\d+ x \d+ pixels are too many, or too narrow; scale the image down"):
-            audit.pixels(tmp_path / f"{name}.png", 224)
+        with pytest.raises(ValueError, match=rf"\d+ x \d+ pixels are too {name}"):
+            audit.pixels(tmp_path / f"{name}.png", audit.usual(224))
 
 
 def test_no_other_program_is_started_for_an_image(tmp_path):
     (tmp_path / "x.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(UnidentifiedImageError):
-        audit.pixels(tmp_path / "x.eps", 28)
-
-
-@pytest.mark.parametrize("kind", audit.FORMATS)
-def test_formats_are_read(tmp_path, kind):
-    Image.new("RGB", (20, 20), "red").save(tmp_path / "x", kind)
-    assert audit.pixels(tmp_path / "x", 8)[0].min() > 0.95
+    with pytest.raises(ValueError, match=r"in a format that is not read here; expected one of AVIF, .*JPEG"):
+        audit.pixels(tmp_path / "x.eps", audit.usual(28))
 
 
 # --- Interrupted and repeated runs. -----------------------------------------------------------------------------------
@@ -529,6 +603,25 @@ def test_an_image_that_changes_while_it_is_read_is_read_again(house, monkeypatch
     assert [row["predicted"] for row in kept if row["stamp"] == stamp] == other
 
 
+def test_a_layer_that_prints_an_address_does_not_keep_a_run_from_going_on(house, capsys):
+    for said in ("", "43 images were classified before."):
+        sys.modules.pop("own_model", None)  # as in another process, functions lie elsewhere
+        assert run(model="own_model:listed") == 0
+        assert said in capsys.readouterr().out
+
+
+def test_a_file_that_the_model_s_module_imports_is_part_of_the_model(house, capsys):
+    (house / "own_helper.py").write_text("def seen(x):\n    return x\n")
+    (house / "own_model.py").write_text("from own_helper import seen\n" + MODULE.replace("* {sign}", "* seen(1)"))
+    try:
+        assert run() == 0
+        (house / "own_helper.py").write_text("def seen(x):\n    return -x\n")
+        assert run() == 2
+        assert "is of other weights, code or preparation of images" in capsys.readouterr().err
+    finally:
+        sys.modules.pop("own_helper", None)
+
+
 def test_labels_that_a_finished_run_cannot_have_are_refused(house, capsys):
     run()
     manifest = house / "set" / "manifest.csv"
@@ -548,7 +641,7 @@ def test_two_audits_at_once_do_not_share_a_report(house, capsys):
 def test_whatever_the_predictions_depend_on_is_in_the_digest(house):
     import own_model
 
-    given_ = [audit.Classifier("own_model:marked", own_model.marked(mark), 16) for mark in (1.0, 2.0, 1.0)]
+    given_ = [audit.Classifier("own_model:marked", own_model.marked(mark), audit.usual(16)) for mark in (1.0, 2.0, 1.0)]
     digests = [audit._digest(g) for g in given_]
     assert digests[0] == digests[2] != digests[1]
 
@@ -558,7 +651,7 @@ def test_whatever_the_predictions_depend_on_is_in_the_digest(house):
     [
         ("16", "own_model:small", "1", "another model"),
         ("24", "own_model:make", "1", "another size"),
-        ("16", "own_model:make", "-1", "other weights or code"),
+        ("16", "own_model:make", "-1", "other weights, code or preparation of images"),
     ],
 )
 def test_the_predictions_of_another_model_are_kept(house, size, model, sign, complaint, capsys):
@@ -641,6 +734,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_done(house
         ("own_model:late", "cannot take images of shape (32, 3, 16, 16) (KeyError: 'logits')"),
         ("own_model:flat", "gave (768,) for a batch of 1, expected (1, classes)"),
         ("own_model:lost", "gave numbers that are not finite"),
+        (
+            "own_model:single",
+            "gives one number for an image, so that class 0 is always its answer; expected (N, classes)",
+        ),
+        ("own_model:leaving", "cannot take images of shape (1, 3, 16, 16) (SystemExit: 1)"),
         ("own_model:text", "returned a str, expected a torch.nn.Module"),
         ("own_model:unmade", "the model own_model:unmade cannot be made (OSError: no disk)"),
         ("own_model:eager", "cannot be made (TypeError: eager() missing 1 required positional argument"),
@@ -693,6 +791,93 @@ def test_a_model_of_torchvision_normalises_as_its_weights_say(monkeypatch):
     preset = known.SqueezeNet1_1_Weights.DEFAULT.transforms(crop_size=64, resize_size=64)
     with torch.no_grad():
         assert torch.allclose(given_.model(x), plain(preset(x)), atol=1e-5)
+
+
+def normalised(x, mean, deviation):
+    return (x - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(deviation).view(-1, 1, 1)
+
+
+@pytest.fixture
+def photograph(tmp_path) -> Path:
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 256, (347, 521, 3), dtype=np.uint8)).save(tmp_path / "photograph.png")
+    return tmp_path / "photograph.png"
+
+
+WEIGHTS = ["ResNet50_Weights.IMAGENET1K_V1", "ResNet50_Weights.IMAGENET1K_V2", "EfficientNet_B0_Weights.IMAGENET1K_V1",
+           "Inception_V3_Weights.IMAGENET1K_V1", "ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_torchvision_s_preset_prepares_the_images(photograph, name):
+    from torchvision.models import get_weight
+
+    weights = get_weight(name)
+    preset = weights.transforms()
+    side, prepare = audit._preset(weights)
+    x = audit.pixels(photograph, prepare(side))
+    assert (side, tuple(x.shape)) == (preset.crop_size[0], (3, side, side))
+    assert x.min() >= 0 and x.max() <= 1
+    with Image.open(photograph) as image:
+        expected = preset(image)
+    assert torch.allclose(normalised(x, preset.mean, preset.std), expected, atol=1e-5)
+    told = prepare(side).told
+    assert f"short side to {preset.resize_size[0]} pixels ({preset.interpolation.value}" in told and name in told
+    assert prepare(side // 2).short == round(preset.resize_size[0] * (side // 2) / side)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"interpolation": "bilinear", "crop_pct": 0.95},
+        {"interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "squash"},
+        {"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "border"},
+        {"input_size": (3, 96, 128), "crop_pct": 0.9},
+    ],
+)
+def test_timm_s_configuration_prepares_the_images(monkeypatch, photograph, changes):
+    timm = pytest.importorskip("timm")
+    network = timm.create_model("test_vit", pretrained=False)
+    network.pretrained_cfg = network.default_cfg = timm.models.generate_default_cfgs(
+        {"test_vit": {**network.pretrained_cfg, **changes}}
+    )["test_vit"].default.to_dict()
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: network)
+    config = timm.data.resolve_model_data_config(network)
+    assert {key: config[key] for key in changes} == changes
+    given_ = audit.classifier("test_vit")
+    with Image.open(photograph) as image:
+        expected = timm.data.create_transform(**config, is_training=False)(image)
+    x = audit.pixels(photograph, given_.preparation)
+    assert tuple(x.shape[1:]) == given_.preparation.shape == config["input_size"][1:]
+    assert torch.allclose(normalised(x, config["mean"], config["std"]), expected, atol=1e-5)
+    assert f"({config['interpolation']})" in given_.preparation.told
+    smaller = audit.classifier("test_vit", 64)
+    assert audit.pixels(photograph, smaller.preparation).shape == (3, 64, 64)
+
+
+def test_the_report_says_how_images_are_prepared_and_warns_of_another_size(house, monkeypatch, capsys):
+    import own_model
+
+    assert run() == 0
+    told = "short side to 18 pixels (bicubic), middle 16 x 16 cut out"
+    assert found()["model"]["preparation"] == told and found()["warnings"] == []
+    assert told in BeautifulSoup(Path("report.html").read_text(), "html.parser").text
+    assert "warning" not in capsys.readouterr().err
+    monkeypatch.setattr(models, "pretrained", {"EfficientNet-Lite0": own_model.make()}.__getitem__)
+    assert run(model="efficientnet_lite0", out="other") == 0
+    (said,) = found("other")["warnings"]
+    assert "prepared with 16 pixels a side, but the weights of efficientnet_lite0 ask for 224" in said
+    assert capsys.readouterr().err.splitlines() == [f"warning: {said}"]
+    assert f"Warning: {said}" in BeautifulSoup(Path("other.html").read_text(), "html.parser").text
+    assert audit.classifier("efficientnet_lite0", 224).warnings() == []
+    assert audit.classifier("efficientnet_lite0").warnings() == []
+
+
+def test_the_book_s_resnet_has_the_preset_of_its_weights(monkeypatch):
+    monkeypatch.setattr(models, "pretrained", {"ResNet-50": torch.nn.Identity()}.__getitem__)
+    given_ = audit.classifier("resnet50")
+    assert given_.preparation.told.startswith("short side to 256 pixels (bilinear, antialiased), middle 224 x 224")
+    assert "ResNet50_Weights.IMAGENET1K_V1" in given_.preparation.told
 
 
 def test_weights_that_cannot_be_had_are_named(monkeypatch):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -486,10 +487,10 @@ def test_a_folder_without_a_table_is_refused(album):
         ("file,label\none.png,\n", ValueError, r"the label of one\.png in .* is '', expected 0 to 999"),
         ("file,label\n", ValueError, r"has 0 rows of file, label, expected columns file, label and a row"),
         ("ImageId,TrueLabel\none,1\n", ValueError, r"1 rows of ImageId, TrueLabel, expected columns file, label"),
-        ("", ValueError, r"images\.csv is not a table \(No columns"),
-        ('file,label\n"one.png,1\n', ValueError, r"images\.csv is not a table \("),
-        ("file,label\n../outside.png,1\n", ValueError, r"'\.\./outside\.png' in .* leads out of the folder"),
-        ("file,label\nimages/link.png,1\n", ValueError, r"'images/link\.png' in .* leads out of the folder"),
+        ("", ValueError, r"images\.csv has 0 rows of , expected columns file"),
+        ('file,label\n"one.png,1\n', ValueError, r"images\.csv is no CSV file \(line 2: .*check the quotes"),
+        ("file,label\n../outside.png,1\n", ValueError, r"images\.csv: '\.\./outside\.png' is no path inside"),
+        ("file,label\nimages/link.png,1\n", ValueError, r"images\.csv: 'images/link\.png' leads out of"),
         ("file,label\nthree.png,1\n", FileNotFoundError, r"three\.png is missing, but .*images\.csv lists it"),
         ("file,label\n,1\n", FileNotFoundError, "is missing, but"),
         ("file,label\nimages,1\n", FileNotFoundError, "images is missing, but"),
@@ -506,12 +507,45 @@ def test_a_wrong_table_is_answered_with_what_to_do(album, table, error, mend):
         data.photographs(folder, size=8)
 
 
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "I;16", "LA"])
-def test_an_image_that_is_not_rgb_is_refused(album, mode):
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "LA"])
+def test_an_image_of_another_mode_is_converted(album, mode):
     suffix = "tif" if mode == "CMYK" else "png"
-    Image.new(mode, (8, 8)).save(album[0] / f"grey.{suffix}")
-    (album[0] / "images.csv").write_text(f"file,label\ngrey.{suffix},1\n")
-    with pytest.raises(ValueError, match=rf"grey\.{suffix} has mode {mode}, expected RGB; convert it"):
+    Image.new("RGB", (8, 8), "white").convert(mode).save(album[0] / f"other.{suffix}")
+    (album[0] / "images.csv").write_text(f"file,label\nother.{suffix},1\n")
+    assert torch.equal(data.photographs(album[0], size=8)[0], torch.ones(1, 3, 8, 8))
+
+
+def test_photographs_stand_upright(album):
+    folder, pixels = album
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    Image.open(folder / "one.png").save(folder / "one.png", exif=exif)
+    assert torch.equal(data.photographs(folder, size=8)[0][1], pixels[0].flip(1, 2))
+
+
+def test_an_image_and_a_path_of_another_system_are_read(album, capfd):
+    folder, pixels = album
+    Image.open(folder / "one.png").save(folder / "one.webp", lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff")
+    table = "file;label\r\nImages\\Two.PNG;5\r\n.\\one.webp;6\r\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (folder / "images.csv").write_bytes(table.encode(encoding))
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            x, y = data.photographs(folder, size=8)
+        assert not heard and capfd.readouterr() == ("", "")
+        assert torch.equal(x, pixels[[1, 0]]) and y.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("row", "mend"),
+    [
+        ("one.jpg,1", r"one\.jpg is missing, .*; did you mean one\.png\?"),
+        ("one.png,1,2", r"line 2 of .* has 3 cells, expected 2; put a cell that holds a comma in double quotes"),
+    ],
+)
+def test_a_row_that_cannot_be_meant_is_answered_with_what_may_be(album, row, mend):
+    (album[0] / "images.csv").write_text(f"file,label\n{row}\n")
+    with pytest.raises((FileNotFoundError, ValueError), match=mend):
         data.photographs(album[0], size=8)
 
 

@@ -189,6 +189,9 @@ def test_columns_may_come_in_any_order_with_others(folder):
         " path , label,\tcountry \n{1}",
         "PATH,Label,country\n\n , ,\n{1}\n\n",
         "{0}\ra.png , 1 , Peru\r",
+        "path;label;country\r\na.png;1;Peru\r\n",
+        "sep=;\r\npath;label;country\r\na.png;1;Peru\r\n",
+        "path\tlabel\tcountry\na.png\t1\tPeru\n",
     ],
 )
 def test_a_table_may_look_as_programs_write_it(folder, text):
@@ -251,6 +254,25 @@ def test_a_manifest_that_leads_out_of_its_folder_is_refused_whole(folder, path):
         geography.manifest(write(folder, f"path,label,country\na.png,1,Peru\n{path},1,Peru\n"))
 
 
+@pytest.mark.parametrize("path", ["sub\\c d.png", "./sub/c d.png", ".\\sub\\c d.png", "Sub/C D.PNG", "SUB\\C d.png"])
+def test_a_path_as_other_systems_write_it_is_the_same_image(folder, path):
+    found = geography.manifest(write(folder, f"path,label,country\n{path},1,Peru\nsub/c d.png,1,Peru\n"))
+    assert list(found.rows["path"]) == [path]
+    assert list(found.skipped["reason"]) == ["the image of line 2 again"]
+    assert geography.inside(folder, path) == (folder / "sub" / "c d.png").resolve()
+
+
+@pytest.mark.parametrize("path", ["file:///{0}/a.png", "FILE:a.png", "https://host/a.png", "{0}/a.png"])
+def test_an_address_is_refused_with_what_to_write(folder, path):
+    with pytest.raises(ValueError, match=r"line 2: .* is no path inside the manifest's folder; write it relative to"):
+        geography.manifest(write(folder, f"path,label,country\n{path.format(folder)},1,Peru\n"))
+
+
+def test_a_missing_image_with_a_name_like_another_s_names_that(folder):
+    found = geography.manifest(write(folder, "path,label,country\na.png,1,Peru\nsub\\C d.jpg,1,Peru\n"))
+    assert list(found.skipped["reason"]) == ["no such image; did you mean sub/c d.png?"]
+
+
 @pytest.mark.parametrize("link", ["file", "directory"])
 def test_a_link_that_leads_out_is_refused(folder, link):
     os.symlink(folder.parent / "secret.png" if link == "file" else folder.parent, folder / "link")
@@ -279,7 +301,7 @@ def test_no_path_gets_out(path):
     ("text", "complaint"),
     [
         ("path,label\na.png,1\n", "is 'path,label', expected the column country once"),
-        ("path;label;country\na.png;1;Peru\n", "is 'path;label;country', expected .* with commas between them"),
+        ("path|label|country\na.png|1|Peru\n", "is 'path|label|country', expected .* with commas between them"),
         ("path,label,country,path\na.png,1,Peru,b.png\n", "expected the column path once"),
         ("", "is '', expected the column path, label, country once"),
         ("path,label,country\n", "names no usable image"),
