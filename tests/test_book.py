@@ -16,6 +16,7 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
+from book._ext import house
 from fairlib import claims
 from tools.render import render
 
@@ -76,7 +77,9 @@ def in_source(chapter: str) -> Counter:
     """The figures, tables and formulas that a page must show."""
     page = ROOT / f"{chapter}.md"
     if (ROOT / f"{chapter}.ipynb").exists():
-        cells = nbformat.read(ROOT / f"{chapter}.ipynb", as_version=4).cells
+        stored = (ROOT / f"{chapter}.ipynb").read_text()
+        live = ROOT / "book" / "_build" / "live" / f"{Path(chapter).name}.json"
+        cells = nbformat.reads(house.filled(stored, live), as_version=4).cells
         found = sum((in_markdown(cell.source) for cell in cells if cell.cell_type == "markdown"), Counter())
         hidden = {"remove-cell", "remove-output"}
         code = [c for c in cells if c.cell_type == "code" and not hidden & set(c.metadata.get("tags", []))]
