@@ -1,5 +1,6 @@
 """The files around the book say the same thing in every place, and nothing about the machine they were written on."""
 
+import hashlib
 import re
 import subprocess
 import tomllib
@@ -51,6 +52,24 @@ def files() -> dict[str, str]:
             except UnicodeDecodeError:  # an image, a font, an archive
                 continue
     return texts
+
+
+def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path):
+    clone = tmp_path / "clone"
+    if subprocess.run(["git", "clone", "-q", "--config", "core.autocrlf=true", ROOT, clone]).returncode:
+        pytest.skip("not a git checkout, so there is nothing to clone")
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=clone, capture_output=True, text=True, check=True).stdout
+
+    assert [line for line in git("ls-files", "--eol").splitlines() if re.search(r"[iw]/(crlf|mixed)", line)] == []
+    sums = dict(reversed(line.split("  ")) for line in (clone / "data" / "SHA256SUMS").read_text().splitlines())
+    there = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name in sums if (path := clone / "data" / name).exists()
+    }
+    assert len(there) > 10
+    assert there == {name: sums[name] for name in there}
+    assert git("status", "--porcelain") == ""
 
 
 def test_conda_gives_the_same_set():

@@ -1,5 +1,6 @@
 """The two sides of a notebook stay one, stored outputs are honest, and each notebook runs alone."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -335,6 +336,83 @@ def test_what_the_md_cannot_hold_is_refused(house):
     assert [path.read_bytes() for path in paths(house)] == before
 
 
+GIT = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+
+
+def git(root: Path, *command: str) -> str:
+    return subprocess.run([*GIT, *command], cwd=root, capture_output=True, text=True, check=True).stdout
+
+
+def again(root: Path) -> str:
+    """Run the notebook of a clone anew, as if it had never run here; what git then calls modified."""
+    shutil.rmtree(root / "book" / "_build", ignore_errors=True)
+    assert notebooks.execute(root) == ["tiny"]
+    return git(root, "status", "--porcelain")
+
+
+@pytest.fixture
+def clone(house, monkeypatch) -> Path:
+    """A commit of it with two more cells: one differs from run to run, one a little from processor to processor."""
+    monkeypatch.setenv("UNITS", "0")
+    paths(house)[0].write_text(
+        TINY
+        + "\n```{code-cell} ipython3\n:tags: [nbval-ignore-output]\n\nimport time; time.time_ns()\n```\n"
+        + "\n```{code-cell} ipython3\nimport os; print(f\"{0.5 + int(os.environ['UNITS']) / 100:.2f}\")\n```\n"
+    )
+    (house / ".gitignore").write_text("book/_build/\n__pycache__/\n")
+    notebooks.execute(house)
+    for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "all"]):
+        git(house, *command)
+    return house
+
+
+def test_using_it_changes_nothing(clone):
+    live = notebooks.fleeting(paths(clone)[0])
+    before = json.loads(live.read_text())
+    assert again(clone) == ""
+    after = json.loads(live.read_text())
+    [time] = [cell for cell in cells(clone) if "time_ns" in cell.source]
+    assert (time.outputs, time.execution_count) == ([], 4)
+    assert before.keys() == after.keys() == {time.id}
+    assert before != after, "the page shows the run of this machine"
+
+
+def test_another_processor_changes_nothing_but_another_result_does(clone, monkeypatch):
+    monkeypatch.setenv("UNITS", "1")
+    assert again(clone) == ""
+    monkeypatch.setenv("UNITS", "2")
+    assert again(clone) == " M notebooks/tiny.ipynb\n"
+    assert cells(clone)[-1].outputs[0].text == "0.52\n"
+
+
+@pytest.mark.parametrize("path", ["fairlib/__init__.py", "fairlib/new.py", "data/SHA256SUMS", "notebooks/tiny.md"])
+def test_where_something_was_changed_the_new_outputs_are_written(clone, monkeypatch, path):
+    with open(clone / path, "a") as stream:
+        stream.write("\n")
+    monkeypatch.setenv("UNITS", "1")
+    again(clone)
+    assert cells(clone)[-1].outputs[0].text == "0.51\n"
+
+
+def test_what_differs_from_run_to_run_is_not_kept_when_jupyter_saved_it(clone):
+    def ran(notebook):
+        notebook.cells[5].outputs = [nbformat.v4.new_output("stream", text="12345")]
+
+    edit(clone, ran)
+    notebooks.sync(clone)
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_what_a_library_says_at_import_is_not_stored(house):
+    change(
+        house, "notebooks/tiny.md", "x = 6\n", "import sys\nprint('building the font cache', file=sys.stderr)\nx = 6\n"
+    )
+    change(house, "notebooks/tiny.md", 'print("a")', "print('a')\nprint('b', file=__import__('sys').stderr)")
+    notebooks.execute(house)
+    assert [output.get("name") for output in cells(house)[2].outputs] == [None]
+    assert {output.get("name") for output in cells(house)[4].outputs} == {"stdout", "stderr"}
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_converted_line_ends_are_no_edit(house, side):
     path = paths(house)[side]
@@ -452,6 +530,38 @@ def test_a_notebook_with_neither_says_what_to_do(elsewhere, tmp_path):
     assert ran.returncode != 0
     assert "ModuleNotFoundError: no fairlib" in ran.stderr
     assert "set FAIRLIB_SPEC" in ran.stderr
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_restart_is_asked_for_only_when_a_package_in_use_was_replaced(elsewhere, tmp_path, loaded):
+    """Of two packages that are there, the book's new version of one comes in, as on Colab."""
+
+    def package(name: str, version: str, needs: str = "") -> None:
+        folder = tmp_path / f"{name}-{version}"
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text("data = None\n")
+        (folder / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+            f'[project]\nname = "{name}"\nversion = "{version}"\ndependencies = [{needs}]\n'
+            "[tool.hatch.metadata]\nallow-direct-references = true\n"
+        )
+
+    package("fastish", "1.0")
+    package("fastish", "2.0")
+    package("fairlib", "1.0", f"'fastish @ file://{tmp_path}/fastish-2.0'")
+    install = [elsewhere, "-m", "pip", "install", "--quiet", tmp_path / "fastish-1.0"]
+    subprocess.run(install, env=offline(), check=True)
+    use = "import fastish\n" if loaded else ""
+    environment = offline(FAIRLIB_SPEC=str(tmp_path / "fairlib-1.0"), PIP_NO_DEPS="0")
+    command = [elsewhere, "-c", f"{use}{notebooks.bootstrap()}\nimport fairlib\nprint('goes on')"]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "pip replaced fastish 1.0\n" in ran.stdout, ran.stderr
+    assert ("goes on" in ran.stdout) is not loaded
+    asked = "RuntimeError: restart the kernel and run this cell again: fastish was in use"
+    assert (asked in ran.stderr) is loaded
+    if loaded:  # after the restart
+        again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert again.stdout == "goes on\n", again.stderr
 
 
 def test_the_wheel_carries_the_data_but_nothing_unpacked(tmp_path):
