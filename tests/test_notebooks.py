@@ -394,6 +394,13 @@ def test_where_something_was_changed_the_new_outputs_are_written(clone, monkeypa
     assert cells(clone)[-1].outputs[0].text == "0.51\n"
 
 
+def test_a_commit_of_code_alone_is_no_reason_to_keep_old_outputs(clone, monkeypatch):
+    change(clone, "fairlib/__init__.py", "", "ANSWER = 42\n")
+    git(clone, "commit", "-q", "-a", "-m", "code")
+    monkeypatch.setenv("UNITS", "1")
+    assert again(clone) == " M notebooks/tiny.ipynb\n"
+
+
 def test_what_differs_from_run_to_run_is_not_kept_when_jupyter_saved_it(clone):
     def ran(notebook):
         notebook.cells[5].outputs = [nbformat.v4.new_output("stream", text="12345")]

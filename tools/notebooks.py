@@ -302,8 +302,8 @@ def run(md: Path, root: Path, row: int) -> tuple[str, float]:
     """Execute one notebook and replace its .ipynb; on failure the old file stays. Returns what it holds then, seconds.
 
     What differs from run to run (the cells tagged so) goes to `fleeting(md)`, for the page. The .ipynb stays as it is
-    when nothing was changed since the last commit and its outputs cannot be told from the new ones: another processor
-    draws a line a hair's breadth beside, and nobody should have to commit that.
+    when nothing that its outputs depend on was changed since they were committed, and the new ones are the same up to
+    what another processor changes: nobody should have to commit that.
     """
     notebook, started, at = paired(md, root), time.perf_counter(), {}
     before = copy.deepcopy(notebook)
@@ -341,29 +341,31 @@ def fleeting(md: Path) -> Path:
 
 
 def alike(a: NotebookNode, b: NotebookNode) -> bool:
-    """Whether the outputs of two runs of a notebook cannot be told apart, and all of it was run both times."""
+    """Whether two runs of a notebook came to the same, and all of it was run both times."""
     return all(
-        x.execution_count == y.execution_count and not outputs.differences(x, y, pictures=True)
+        x.execution_count == y.execution_count and not outputs.differences(x, y)
         for x, y in zip(a.cells, b.cells, strict=True)
         if x.cell_type == "code"
     )
 
 
 def unchanged(md: Path, root: Path) -> bool:
-    """Whether git says that a notebook and what its outputs depend on are as they were committed."""
-    pair = [f"notebooks/{md.name}", f"notebooks/{md.stem}.ipynb"]
-
+    """Whether a notebook and what its outputs depend on are as they were when its outputs were committed."""
+    ipynb = f"notebooks/{md.stem}.ipynb"
+    inputs = [ipynb, f"notebooks/{md.name}", "fairlib", "data", "requirements*.lock"]
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
     def git(*command: str) -> str:
         return subprocess.run(["git", *command], cwd=root, env=own, capture_output=True, text=True, check=True).stdout
 
     try:
-        tracked = git("ls-files", "--", *pair).split()
-        changed = git("status", "--porcelain", "--", *pair, "fairlib", "data", "requirements*.lock")
+        committed = git("log", "-1", "--format=%H", "--", ipynb).strip()
+        if not committed:
+            return False
+        changed = git("diff", "--name-only", committed, "--", *inputs)
+        return not changed + git("ls-files", "--others", "--exclude-standard", "--", *inputs)
     except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
         return False
-    return len(tracked) == len(pair) and not changed
 
 
 def execute(root: Path = ROOT) -> list[str]:
