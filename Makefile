@@ -6,13 +6,21 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 # Notebooks run two at a time, so each takes half the cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
+TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded FAIRLIB_DEVICE=cpu OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
+NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 240 -n 2 --dist loadfile notebooks
+# Other machines, as far as this one can act them: older instructions, what most laptops have, other numbers of threads.
+MACHINES := old laptop one-thread two-threads three-threads
+old := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 MKL_CBWR=COMPATIBLE
+laptop := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+one-thread := OMP_NUM_THREADS=1
+two-threads := OMP_NUM_THREADS=2
+three-threads := OMP_NUM_THREADS=3
 
 .DEFAULT_GOAL := help
-.PHONY: book html test reproduce verify sync lock clean help
+.PHONY: book html test machines reproduce verify sync lock clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
-	$(TWO_AT_A_TIME) $(BIN)/python tools/notebooks.py execute
+	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
 	$(BIN)/python tools/render.py
 
 html: $(READY)  ## Build the site from the stored outputs, without running anything
@@ -20,10 +28,17 @@ html: $(READY)  ## Build the site from the stored outputs, without running anyth
 
 test: $(READY)  ## Check everything: style, pairs, units, the site in a browser, each notebook's outputs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
-	$(BIN)/python tools/notebooks.py check
+	$(BIN)/python -m tools.notebooks check
 	$(TWO_AT_A_TIME) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_book.py --ignore tests/test_browser.py
 	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
-	$(TWO_AT_A_TIME) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout 240 -n 2 --dist loadfile notebooks
+	$(TWO_AT_A_TIME) $(BIN)/python $(NBVAL)
+
+machines: $(READY) $(addprefix as-,$(or $(AS),$(MACHINES)))  ## Compare the notebooks' outputs as computed by other machines; AS=old for one
+
+as-%: $(READY)
+	$(if $(filter $*,$(MACHINES)),,$(error no machine is called "$*"; known: $(MACHINES)))
+	$(TWO_AT_A_TIME) $($*) $(BIN)/python -m pytest tests/test_nbval_mutants.py
+	$(TWO_AT_A_TIME) $($*) $(BIN)/python $(NBVAL)
 
 reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper for all of it, ONLY=text for a part
 	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.runner --only='$(ONLY)'
@@ -31,8 +46,8 @@ reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper
 verify: $(READY)  ## Run a sample of what is recorded again and compare: ONLY=text for a part, MINUTES=n for the quickest
 	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.verify --only='$(ONLY)' --minutes='$(MINUTES)'
 
-sync: $(READY)  ## Carry edits of notebooks/*.md into the .ipynb files, keeping the outputs of unchanged cells
-	$(BIN)/python tools/notebooks.py sync
+sync: $(READY)  ## Carry edits of either side of a pair of notebooks into the other; KEEP=file for the side that wins
+	$(BIN)/python -m tools.notebooks sync $(if $(KEEP),--keep $(KEEP))
 
 lock: $(READY)  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from IPython import get_ipython
 from tqdm import tqdm
 
 from fairlib import checks
@@ -69,7 +69,8 @@ def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
     with `FAIRLIB_QUIET` set.
     """
     working = multiprocessing.current_process().name != "MainProcess"
-    looked_at = hasattr(get_ipython(), "kernel") and not os.environ.keys() & {"FAIRLIB_QUIET", "PYTEST_VERSION"}
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    looked_at = hasattr(shell, "kernel") and not os.environ.keys() & {"FAIRLIB_QUIET", "PYTEST_VERSION"}
     return tqdm(items, desc=what, total=total, disable=working or (False if looked_at else None), leave=False)
 
 

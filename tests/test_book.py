@@ -1,5 +1,6 @@
 """The site holds what its sources hold, describes every picture, and asks nobody for anything."""
 
+import json
 import re
 import shutil
 import tomllib
@@ -16,6 +17,7 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
+from book._ext import house
 from fairlib import claims
 from tools.render import render
 
@@ -76,7 +78,9 @@ def in_source(chapter: str) -> Counter:
     """The figures, tables and formulas that a page must show."""
     page = ROOT / f"{chapter}.md"
     if (ROOT / f"{chapter}.ipynb").exists():
-        cells = nbformat.read(ROOT / f"{chapter}.ipynb", as_version=4).cells
+        stored = (ROOT / f"{chapter}.ipynb").read_text()
+        live = ROOT / "book" / "_build" / "live" / f"{Path(chapter).name}.json"
+        cells = nbformat.reads(house.filled(stored, live), as_version=4).cells
         found = sum((in_markdown(cell.source) for cell in cells if cell.cell_type == "markdown"), Counter())
         hidden = {"remove-cell", "remove-output"}
         code = [c for c in cells if c.cell_type == "code" and not hidden & set(c.metadata.get("tags", []))]
@@ -116,6 +120,34 @@ def anchors(page: Path, seen: dict[tuple[Path, int], set[str]] = {}) -> set[str]
     if key not in seen:
         seen[key] = {"", *(tag["id"] for tag in BeautifulSoup(page.read_text(), "html.parser")(id=True))}
     return seen[key]
+
+
+def test_what_differs_from_run_to_run_comes_from_the_last_run_here(tmp_path):
+    live = tmp_path / "chapter.json"
+    tags = {"tags": ["hide-input", house.FLEETING]}
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("seconds", id="a", execution_count=1, metadata=tags),
+            nbformat.v4.new_code_cell("new", id="b", metadata=tags),
+            nbformat.v4.new_code_cell("6 * 7", id="c", execution_count=2),
+            nbformat.v4.new_markdown_cell("words"),
+        ]
+    )
+
+    def shown() -> list[list]:
+        filled = nbformat.reads(house.filled(nbformat.writes(notebook), live), as_version=4)
+        return [cell.outputs for cell in filled.cells[:3]]
+
+    [note], *others = shown()
+    assert "`make book` runs the notebook here" in note.data["text/markdown"]
+    output = {"output_type": "stream", "name": "stdout", "text": "12 s"}
+    live.write_text(json.dumps({"a": [output], "b": [output], "c": [output]}))
+    assert shown() == [[output], [], []]
+    assert others == [[], []]
+
+
+def test_a_published_site_keeps_its_styles(site):
+    assert (site / ".nojekyll").is_file(), "GitHub's pages would leave out _static"
 
 
 def test_each_chapter_is_a_file():

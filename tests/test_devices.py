@@ -672,25 +672,7 @@ def same(expected: object, found: object, device: torch.device) -> None:
         assert found == expected and isinstance(expected, int | str | None)
 
 
-_LAW = "a generator of the CPU draws by weights on the device"
-_ROB = "the labels of D_rob lie with the caller's, its images in memory"
-_TUNED = "grid and thresholds stay on the CPU"
-PENDING = {  # by the name of the case: what is to be mended
-    "fairlib.dro.adversarial_data": _ROB,
-    "fairlib.dro.adversarial_data, an attack that draws": _ROB,
-    "fairlib.dro.sample": _LAW,
-    "fairlib.dro.train, the weights there, too": _LAW,
-    "fairlib.tuning.tune_alpha": _TUNED,
-    "fairlib.tuning.tune_alpha, thresholds as data.alphas gives them": _TUNED,
-    "fairlib.tuning.tune_centroids, thresholds as data.alphas gives them": _TUNED,
-}
-
-
-def pending(name: str):
-    return pytest.mark.xfail(strict=True, reason=PENDING[name]) if name in PENDING else ()
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pending(name)) for name in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_the_accelerators_answer_is_the_cpus(name, given, tmp_path, monkeypatch):
     run, lies = CASES[name]
     wanted = inspect.signature(run).parameters

@@ -1,5 +1,6 @@
 """The files around the book say the same thing in every place, and nothing about the machine they were written on."""
 
+import hashlib
 import re
 import subprocess
 import tomllib
@@ -37,8 +38,8 @@ def unmet(requirements: list[Requirement], lock: str) -> list[str]:
 
 
 def files() -> dict[str, str]:
-    """The text files that are, or are about to be, in the repository."""
-    git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """The text files of the repository; what else lies there, such as the log of a test, is its owner's."""
+    git = ["git", "ls-files", "-z"]
     try:
         names = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     except (OSError, subprocess.CalledProcessError):
@@ -51,6 +52,24 @@ def files() -> dict[str, str]:
             except UnicodeDecodeError:  # an image, a font, an archive
                 continue
     return texts
+
+
+def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path):
+    clone = tmp_path / "clone"
+    if subprocess.run(["git", "clone", "-q", "--config", "core.autocrlf=true", ROOT, clone]).returncode:
+        pytest.skip("not a git checkout, so there is nothing to clone")
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=clone, capture_output=True, text=True, check=True).stdout
+
+    assert [line for line in git("ls-files", "--eol").splitlines() if re.search(r"[iw]/(crlf|mixed)", line)] == []
+    sums = dict(reversed(line.split("  ")) for line in (clone / "data" / "SHA256SUMS").read_text().splitlines())
+    there = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name in sums if (path := clone / "data" / name).exists()
+    }
+    assert len(there) > 10
+    assert there == {name: sums[name] for name in there}
+    assert git("status", "--porcelain") == ""
 
 
 def test_conda_gives_the_same_set():
@@ -113,7 +132,12 @@ def test_citation_parses():
 
 
 def test_ci_runs_what_people_run():
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+    script, makefile = ((ROOT / name).read_text() for name in (".ci/run", "Makefile"))
+    assert re.findall(r"^make .*$", script, re.MULTILINE) == ["make test", 'make machines AS="$as"']
+    [taken] = re.findall(r"^machines=\((.*)\)$", script, re.MULTILINE)
+    [known] = re.findall(r"^MACHINES := (.*)$", makefile, re.MULTILINE)
+    assert taken == known
+    assert all(re.search(f"^{name} := [A-Z_]+=", makefile, re.MULTILINE) for name in known.split())
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 

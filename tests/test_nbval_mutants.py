@@ -40,26 +40,30 @@ MUTANTS = {
 }
 
 
-def nbval(place: Path, notebook: str, threads: str) -> subprocess.CompletedProcess:
-    """Run a notebook again and compare with its stored outputs, as `make test` does, up to the first difference."""
+def nbval(place: Path, notebook: str, **settings: str) -> subprocess.CompletedProcess:
+    """Run a notebook again and compare with its stored outputs, as `make test` does, up to the first difference.
+
+    What acts another machine (`make machines`) comes from the environment.
+    """
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=240", "-x", "-q", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, f"notebooks/{notebook}.ipynb"]
-    settings = {"FAIRLIB_DATA": str(ROOT / "data"), "FAIRLIB_PROFILE": "embedded", "OMP_NUM_THREADS": threads}
+    settings |= {"FAIRLIB_DATA": str(ROOT / "data"), "FAIRLIB_PROFILE": "embedded"}
     return subprocess.run(command, cwd=place, env=os.environ | settings, capture_output=True, text=True)
 
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
-    """A folder with copies of the notebooks and of the package, which a notebook takes from beside itself."""
-    for folder in ("fairlib", "notebooks"):
+    """A folder with copies of the notebooks, of what compares them, and of the package, which they take from beside."""
+    for folder in ("fairlib", "notebooks", "tools"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", ["1", "3"])
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_an_unchanged_package_passes(copy, notebook, threads):
-    ran = nbval(copy, notebook, threads)
+    ran = nbval(copy, notebook, OMP_NUM_THREADS=threads)
     assert ran.returncode == 0, ran.stdout
 
 
@@ -70,6 +74,6 @@ def test_a_mutant_is_found(copy, mutant):
     text = source.read_text()
     assert text.count(old) == 1, "the line to change is no longer there"
     source.write_text(text.replace(old, new))
-    ran = nbval(copy, notebook, "1")
+    ran = nbval(copy, notebook)
     assert ran.returncode == 1, ran.stdout
     assert "Cell outputs differ" in ran.stdout, f"it failed, but not because of a number:\n{ran.stdout}"

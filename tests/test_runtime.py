@@ -5,6 +5,7 @@ import multiprocessing
 import platform
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,7 +86,8 @@ def test_progress_shows_in_a_terminal_but_not_for_each_worker(monkeypatch):
     ("variables", "shown"), [({}, True), ({"FAIRLIB_QUIET": "1"}, False), ({"PYTEST_VERSION": "8"}, False)]
 )
 def test_progress_shows_in_jupyter_unless_its_outputs_are_kept(monkeypatch, capsys, variables, shown):
-    monkeypatch.setattr(runtime, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    jupyter = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", jupyter)
     monkeypatch.delenv("PYTEST_VERSION", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

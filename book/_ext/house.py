@@ -1,5 +1,6 @@
-"""What this book asks of Sphinx: repository links where there is a repository, alt texts, heads that describe pages."""
+"""What this book asks of Sphinx: what the last run here showed, alt texts, repository links, heads of pages."""
 
+import json
 import textwrap
 import tomllib
 from html import escape
@@ -10,6 +11,8 @@ from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+FLEETING = "nbval-ignore-output"  # as in tools/notebooks.py
+NOT_RUN = "*This differs from run to run, so it is not stored: `make book` runs the notebook here and shows it.*"
 render_image = NbElementRenderer.render_image
 
 
@@ -22,6 +25,26 @@ def described_image(self: NbElementRenderer, data: MimeData) -> list:
     else:
         self.logger.warning("an output image has no alt text; show it with fairlib.plots.show", line=data.line)
     return [image]
+
+
+def filled(notebook: str, live: Path) -> str:
+    """The text of a notebook with the outputs that differ from run to run, which it does not store.
+
+    live: what `tools.notebooks.run` wrote when it last ran the notebook here; else the page says how to get them.
+    """
+    content = json.loads(notebook)
+    found = json.loads(live.read_text(encoding="utf-8")) if live.exists() else {}
+    note = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": NOT_RUN}}
+    for cell in content["cells"]:
+        if FLEETING in cell["metadata"].get("tags", []) and cell["execution_count"]:
+            cell["outputs"] = found.get(cell["id"], [note])
+    return json.dumps(content)
+
+
+def last_run(app: Sphinx, docname: str, source: list[str]) -> None:
+    path = Path(app.env.doc2path(docname))
+    if path.suffix == ".ipynb":
+        source[0] = filled(source[0], Path(app.srcdir) / "book" / "_build" / "live" / f"{path.stem}.json")
 
 
 def theme(app: Sphinx, config: Config) -> None:
@@ -51,5 +74,6 @@ def head(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
 def setup(app: Sphinx) -> dict:
     NbElementRenderer.render_image = described_image
     app.connect("config-inited", theme)
+    app.connect("source-read", last_run)
     app.connect("html-page-context", head)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
