@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fairlib import checks, ensemble, files, runtime
+from fairlib import checks, ensemble, files, fingerprint, runtime
 from fairlib.attacks.fgsm import margin_at
 from fairlib.attacks.gradients import gradient, unusable
 from fairlib.attacks.loss import answers, cross_entropy
@@ -90,15 +89,15 @@ def adversarial_data(
     `SCALINGS` keep the steps finite.
 
     With a `folder`, D_rob lies there for `load`, its images in a file that is mapped into memory, and an interrupted
-    run goes on from its last state (one a minute) with the same bits; of the attack, the folder knows name, numbers and
-    words only. One CPU thread. Raises ValueError for bad input or a folder of another run, `Diverged` (a ValueError)
+    run goes on from its last state (one a minute) with the same bits; it knows the attack and the model by their code,
+    settings and weights (`fairlib.fingerprint`). One CPU thread. Raises ValueError for bad input or a folder of another run, `Diverged` (a ValueError)
     where the loss, a gradient or theta is no longer finite.
     """
     checks.labels(y, len(x), _check(model, x, alpha=alpha, batch_size=batch_size, scaling=scaling, T1=T1))
     theta, N, P = copy.deepcopy(model), len(x), weights(len(x), T1)
     run = {
-        "alpha": alpha, "T1": T1, "batch_size": batch_size, "scaling": scaling, "attack": _name(attack),
-        "data": _digest([x, y, *model.state_dict().values()]),
+        "alpha": alpha, "T1": T1, "batch_size": batch_size, "scaling": scaling, "attack": fingerprint.of(attack),
+        "data": fingerprint.of(x, y, model),
     }  # fmt: skip
     store = _Store(folder, run, x, y, P)
     order, done = store.begin(theta, generator)
@@ -307,7 +306,7 @@ def _attacked(theta: nn.Module, x: Tensor, y: Tensor, attack: Attack, where: str
 def _ready(model: nn.Module, rob: Weighted, **options) -> dict:
     """Refuse what Algorithm 3 cannot work with; return its options, with a digest of the model it starts from."""
     checks.labels(rob.y, len(rob.x), _check(model, rob.x[:1], **options))
-    return options | {"start": _digest(model.state_dict().values())}
+    return options | {"start": fingerprint.of(model)}
 
 
 def _check(model: nn.Module, x: Tensor, *, alpha: float, batch_size: int, scaling: str, **rounds: int) -> int:
@@ -325,16 +324,6 @@ def _check(model: nn.Module, x: Tensor, *, alpha: float, batch_size: int, scalin
 
 def _device(net: nn.Module) -> torch.device:
     return next(net.parameters()).device
-
-
-def _name(attack: Attack) -> str:
-    """The function inside partials, with those of its hyperparameters that are numbers or words."""
-    options: dict = {}
-    while isinstance(attack, partial):
-        options = attack.keywords | options
-        attack = attack.func
-    plain = {key: value for key, value in sorted(options.items()) if isinstance(value, int | float | str)}
-    return f"{getattr(attack, '__qualname__', type(attack).__qualname__)} {json.dumps(plain)}"
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

@@ -301,17 +301,16 @@ class Interrupted(Exception):
     pass
 
 
-def after(calls: int, attack):
-    """The attack, until it has been called so often."""
-    left = iter(range(calls))
+def interrupt_after(calls: int, monkeypatch) -> None:
+    """Let Algorithm 2 attack so often and then break."""
+    left, attacked = iter(range(calls)), dro._attacked
 
-    def interrupted(model, x, y):
+    def interrupted(*arguments):
         if next(left, None) is None:
             raise Interrupted
-        return attack(model, x, y)
+        return attacked(*arguments)
 
-    interrupted.__qualname__ = dro._name(attack).split()[0]
-    return interrupted
+    monkeypatch.setattr(dro, "_attacked", interrupted)
 
 
 def test_in_a_folder_it_is_what_it_is_in_memory(digits, tmp_path):
@@ -332,13 +331,15 @@ def test_an_interrupted_data_set_goes_on_with_the_same_bits(digits, tmp_path, mo
     monkeypatch.setattr(dro, "SECONDS_BETWEEN_SAVES", 0)
     expected = made(digits, attack=noise(g := runtime.generator(4)), generator=g)
     g = runtime.generator(4)
-    with pytest.raises(Interrupted):
-        made(digits, attack=after(calls, noise(g)), generator=g, folder=tmp_path)
+    with monkeypatch.context() as broken, pytest.raises(Interrupted):
+        interrupt_after(calls, broken)
+        made(digits, attack=noise(g), generator=g, folder=tmp_path)
     if calls:
         with pytest.raises(ValueError, match="unfinished data set; run adversarial_data"):
             dro.load(tmp_path)
     g = runtime.generator(77 if calls else 4)  # what it holds comes from the state
-    found = made(digits, attack=after(6 - calls, noise(g)), generator=g, folder=tmp_path)
+    interrupt_after(6 - calls, monkeypatch)
+    found = made(digits, attack=noise(g), generator=g, folder=tmp_path)
     assert torch.equal(found.x, expected.x) and torch.equal(found.y, expected.y)
 
 
