@@ -121,29 +121,29 @@ def reach(module: str, name: str) -> dict[str, Piece]:
             bring(code.imports)
 
     def bring(imports: Iterable[tuple[str, Target]]) -> None:
-        for name, (at, names) in imports:
+        for name, (at, what) in imports:
             enter(at)
-            enter(".".join((at, *names)))
+            enter(".".join((at, *what)))
             if name == "*":
                 follow(at, ())
 
-    def follow(at: str, chain: Chain) -> None:
+    def follow(at: str, used: Chain) -> None:
         """Go to the definition that a chain of names comes to from a module on."""
         if not (code := read(at)):
             return
         enter(at)
-        if not chain:
+        if not used:
             todo.extend((at, name) for name in code.pieces)
             targets = [target for _, target in code.imports if target[1] and target[1][0] in _names(read(target[0]))]
         else:
-            targets = [target for name, target in code.imports if name == chain[0]]
+            targets = [target for name, target in code.imports if name == used[0]]
         for where, rest in targets:
-            follow(where, rest + chain[1:])
-        if chain and chain[0] in code.pieces:
-            todo.append((at, chain[0]))
-        elif chain:  # a module of this package, or a name that is made as the module runs
-            inside = f"{at}.{chain[0]}"
-            follow(*((inside, chain[1:]) if read(inside) else (at, ())))
+            follow(where, rest + used[1:])
+        if used and used[0] in code.pieces:
+            todo.append((at, used[0]))
+        elif used:  # a module of this package, or a name that is made as the module runs
+            inside = f"{at}.{used[0]}"
+            follow(*((inside, used[1:]) if read(inside) else (at, ())))
 
     if name not in _names(read(module)):
         raise ValueError(f"there is no source of {module}.{name} to follow, expected a function of an installed module")
@@ -195,8 +195,8 @@ def _parsed(module: str, package: bool, text: str) -> Module:
         names = _bound([statement])
         if isinstance(statement, ast.Import | ast.ImportFrom):
             code.imports += (imports := list(_imports([statement], module, package)))
-            for name, (at, chain) in imports:  # one piece each, which says what is imported
-                binding.setdefault(name, []).append(ast.alias(".".join((at, *chain))))
+            for name, (at, what) in imports:  # one piece each, which says what is imported
+                binding.setdefault(name, []).append(ast.alias(".".join((at, *what))))
         elif isinstance(statement, DEFINITIONS) and names:
             for name in names:
                 binding.setdefault(name, []).append(statement)
@@ -207,7 +207,7 @@ def _parsed(module: str, package: bool, text: str) -> Module:
     ours = binding.keys() - {name for name, (at, _) in code.imports if at.split(".")[0] not in _ours(module)}
     for name, statements in binding.items():
         decorators = [d for s in statements for d in getattr(s, "decorator_list", ())]
-        if name == RUNS or ours & {chain[0] for chain in _uses(decorators)}:
+        if name == RUNS or ours & {used[0] for used in _uses(decorators)}:
             code.runs.append(name)
         code.pieces[name] = Piece(tuple(statements), module, package)
     return code

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import checks, data, files, runtime, training
+from fairlib import checks, data, digest, files, runtime, training
 from fairlib.models import LayeredModel
 
 
@@ -77,15 +77,20 @@ def fit_many(
 def released(network: str, dataset: str, *, seeds: Sequence[int]) -> list[LayeredModel]:
     """One network per seed, trained by the released recipe (`fit_many`, 20 or 2 epochs); trained once on a machine.
 
-    The weights are kept in `data/cache`, which is not part of the repository; delete it to train again.
+    The weights are kept in `data/cache`, which is not part of the repository, under the digest of what they come from:
+    other code or other images train anew.
     """
-    paths = [files.root() / "cache" / f"{network}-{dataset}-{seed}.safetensors" for seed in seeds]
+    source = digest.of(_trained.__module__, _trained.__name__, [dataset])
+    paths = [files.root() / "cache" / f"{network}-{dataset}-{seed}-{source}.safetensors" for seed in seeds]
     if not all(path.exists() for path in paths):
-        epochs = training.RELEASED_EPOCHS[network]
-        models, _ = fit_many(network, *data.load(dataset, "train"), seeds=seeds, epochs=epochs)
-        for model, path in zip(models, paths, strict=True):
+        for model, path in zip(_trained(network, dataset, seeds), paths, strict=True):
             training.save(model, path)
     return [training.load(path, network) for path in paths]
+
+
+def _trained(network: str, dataset: str, seeds: Sequence[int]) -> list[LayeredModel]:
+    models, _ = fit_many(network, *data.load(dataset, "train"), seeds=seeds, epochs=training.RELEASED_EPOCHS[network])
+    return models
 
 
 def stacked(models: Sequence[LayeredModel]) -> LayeredModel:

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -31,7 +32,8 @@ EXPERIMENTS = "fairlib.experiments"
 FIELDS = {"arguments", "source", "provenance", "result"}
 VERIFIED = {"date", "sample", "source"}
 SECONDS_BETWEEN_LINES = 20  # of status, where there is no terminal
-Outcome = tuple[int, dict | None, str | None]
+Call = tuple[int, str, dict]  # number, module and arguments of a unit
+Outcome = tuple[int, dict | None, str | None]  # its number, and its record or what went wrong
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,13 @@ def chosen(only: str, *profiles: str) -> dict[str, Unit | None]:
 
 def source(chapter: str) -> str:
     """The digest of all that the chapter's numbers come from, by which a record is known to be stale."""
-    arguments = [value for unit in units(chapter, *runtime.PROFILES) for value in unit.arguments.values()]
-    return digest.of(f"{EXPERIMENTS}.{chapter}", "run", [value for value in arguments if isinstance(value, str)])
+    return digest.of(f"{EXPERIMENTS}.{chapter}", "run", _strings(chapter))
+
+
+def _strings(chapter: str) -> list[str]:
+    """The strings among the arguments of a chapter's units, which may name data files."""
+    arguments = (value for unit in units(chapter, *runtime.PROFILES) for value in unit.arguments.values())
+    return sorted({value for value in arguments if isinstance(value, str)})
 
 
 def fresh(record: dict, source: str) -> bool:
@@ -170,7 +177,7 @@ def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]
     only: as in `chosen`. jobs: units at a time, -1 for one per core.
     With `FAIRLIB_SCHEDULER=tcp://host:port` the units go to that Dask cluster; its workers need this package, but no
     common disk. A result is written here as it arrives, so that an interruption loses only what was under way.
-    Raises ValueError where nothing matches, a record is damaged, or a cluster is asked for that cannot be reached.
+    Raises ValueError where nothing matches, a record is damaged, or a cluster is asked for that cannot do the work.
     """
     wanted = asked(profile, only)
     before = {unit.name: unit.record() for unit in wanted}
@@ -204,12 +211,10 @@ def worked(units: Sequence[Unit], jobs: int) -> Iterator[tuple[Unit, dict | None
     """Run units on all that there is to run on; give each with its record, or its error, as it ends."""
     if not units:
         return
-    calls = [joblib.delayed(work)(i, f"{EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(units)]
-    with _workers(jobs) as workers:
-        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
-        with closing(parallel(calls)) as outcomes:
-            for i, record, error in _watched(outcomes, len(units), workers):
-                yield units[i], record, error
+    calls = [(i, f"{EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(units)]
+    with _under_way(calls, jobs) as (outcomes, running):
+        for i, record, error in _watched(outcomes, len(units), running):
+            yield units[i], record, error
 
 
 def estimate(only: str = "") -> None:
@@ -254,30 +259,31 @@ def work(i: int, module: str, arguments: dict) -> Outcome:
 
 
 @contextmanager
-def _workers(jobs: int) -> Iterator[int]:
-    """Let joblib use this machine's cores, or the Dask cluster that the environment names; how many there are."""
-    address = os.environ.get("FAIRLIB_SCHEDULER")
-    if not address:
-        with joblib.parallel_config("loky", n_jobs=jobs):
-            yield joblib.effective_n_jobs(jobs)
+def _under_way(calls: Sequence[Call], jobs: int) -> Iterator[tuple[Iterable[Outcome | None], Callable[[int], int]]]:
+    """Start the calls on this machine's cores, or on the Dask cluster that the environment names.
+
+    Gives their outcomes as they come, and how many are running when so many are left.
+    """
+    if address := os.environ.get("FAIRLIB_SCHEDULER"):
+        from fairlib import cluster  # whose dask.distributed not everybody has
+
+        asked = {module: _strings(module.rpartition(".")[2]) for _, module, _ in calls}
+        with cluster.connected(address, asked) as client:
+            there = cluster.Work(client, work, calls, asked)
+            yield there, lambda left: there.running()
         return
-    try:
-        from dask.distributed import Client
-
-        client = Client(address)
-    except ImportError as error:
-        raise ValueError(f"FAIRLIB_SCHEDULER is set, but dask.distributed is missing ({error}); run `make`") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no Dask scheduler answers at FAIRLIB_SCHEDULER={address} ({error}); start one with `dask scheduler` and "
-            "workers with `dask worker`, or unset it to use this machine's cores"
-        ) from error
-    with client, joblib.parallel_config("dask", n_jobs=-1, client=client):
-        yield joblib.effective_n_jobs(-1)
+    with joblib.parallel_config("loky", n_jobs=jobs):
+        workers = joblib.effective_n_jobs(jobs)
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
+        with closing(parallel(joblib.delayed(work)(*call) for call in calls)) as outcomes:
+            yield outcomes, lambda left: min(workers, left)
 
 
-def _watched(outcomes: Iterable[Outcome], total: int, workers: int) -> Iterator[Outcome]:
-    """Pass the outcomes on and keep a line about them: rewritten in a terminal, elsewhere repeated now and then."""
+def _watched(outcomes: Iterable[Outcome | None], total: int, running: Callable[[int], int]) -> Iterator[Outcome]:
+    """Pass the outcomes on and keep a line about them: rewritten in a terminal, elsewhere repeated now and then.
+
+    None among them is a moment to look at the line. `running` says how many units are, of so many that are left.
+    """
     terminal = sys.stderr.isatty()
     started = said = time.monotonic()
     done = failed = 0
@@ -285,14 +291,15 @@ def _watched(outcomes: Iterable[Outcome], total: int, workers: int) -> Iterator[
     def say() -> None:
         gone, over = time.monotonic() - started, done + failed
         left = f"about {(total - over) * gone / over / 60:.1f} min left" if over else "time left unknown"
-        line = f"{done} of {total} done, {min(workers, total - over)} running, {failed} failed, {left}"
+        line = f"{done} of {total} done, {running(total - over)} running, {failed} failed, {left}"
         print(f"\r{line:<75}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     say()
     for outcome in outcomes:
-        failed += outcome[1] is None
-        done += outcome[1] is not None
-        yield outcome
+        if outcome is not None:
+            failed += outcome[1] is None
+            done += outcome[1] is not None
+            yield outcome
         if terminal or time.monotonic() > said + SECONDS_BETWEEN_LINES or done + failed == total:
             said = time.monotonic()
             say()
@@ -318,13 +325,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def status(name: str, command: Callable[[], bool]) -> int:
-    """The exit status of a command: 0 or 1 as it returns, 2 for bad input, 130 when interrupted; says why."""
+    """The exit status of a command: 0 or 1 as it returns True or False, 2 for bad input, 130 when interrupted.
+
+    It is 1, too, where a worker process of this machine dies, for example for want of memory.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the workers end too
     try:
         return 0 if command() else 1
     except (ValueError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except BrokenExecutor as error:
+        print(f"\n{name}: a worker process died, what was finished is kept: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130

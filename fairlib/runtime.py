@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -75,15 +75,42 @@ def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
 
 
 def commit() -> str:
-    """The git commit that the package's files belong to, or `unknown` outside a checkout."""
+    """The git commit of the package's own repository, `(changed)` behind it where its code or data are not those of it.
+
+    Without a repository in which this file is tracked, the version of the installed package, as `version 0.1.0`; or
+    `unknown`. A repository around a virtual environment is none, nor is one that the variables GIT_* name.
+    """
+    here = Path(__file__).resolve()
+    if not _git("ls-files", "--error-unmatch", "--", here.name, at=here.parent):
+        found = installed("fairness-robustness-book")
+        return found if found == "unknown" else f"version {found}"
+    name = _git("rev-parse", "--short=12", "HEAD", at=here.parent)
+    if not name:
+        return "unknown"  # nothing is committed yet
+    counts = ["--", ".", "../data", ":(exclude)../data/results"]
+    changed = _git("status", "--porcelain", "--untracked-files=normal", *counts, at=here.parent)
+    return name + " (changed)" * bool(changed)
+
+
+def _git(*command: str, at: Path) -> str:
+    """What git says about the folder itself, or "" where it cannot say."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         run = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+            ["git", "--no-optional-locks", *command],
+            cwd=at, env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return ""
     return run.stdout.strip()
+
+
+def installed(package: str) -> str:
+    """The version of an installed package, or `unknown`."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def facts(*, started: float, **more) -> dict:
@@ -101,7 +128,7 @@ def facts(*, started: float, **more) -> dict:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit(),
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "torchvision", "numpy", "statsmodels")},
+        **{name: installed(name) for name in ("torch", "torchvision", "numpy", "statsmodels")},
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairlib import data, ensemble, runner, training
+from fairlib import data, digest, ensemble, runner, training
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 NETWORKS = tuple(training.RELEASED_EPOCHS)
@@ -89,3 +89,31 @@ def test_bad_input_is_refused(digits, change, message):
     given = good | {"validation": 8, "batch_size": 8} | change
     with pytest.raises(ValueError, match=message):
         ensemble.fit_many(given.pop("network"), given.pop("x"), given.pop("y"), **given)
+
+
+def test_kept_networks_are_those_of_this_code(tmp_path, monkeypatch):
+    """Trained once, and anew by other code."""
+    trained, source = [], ["a"]
+
+    def train(network, dataset, seeds):
+        trained.append(dataset)
+        return [training.initialised(network, seed=len(trained)) for _ in seeds]
+
+    monkeypatch.setattr(ensemble, "_trained", train)
+    monkeypatch.setattr(ensemble.digest, "of", lambda module, name, strings: source[0])
+    monkeypatch.setattr(ensemble.files, "root", lambda: tmp_path)
+    first, again = (ensemble.released("FullyConnected", "MNIST", seeds=[0, 1])[1] for _ in range(2))
+    assert trained == ["MNIST"]
+    source[0] = "b"
+    other = ensemble.released("FullyConnected", "MNIST", seeds=[0, 1])[1]
+    assert trained == ["MNIST", "MNIST"]
+    assert torch.equal(first.linear1.weight, again.linear1.weight)
+    assert not torch.equal(first.linear1.weight, other.linear1.weight)
+
+
+def test_what_kept_networks_come_from():
+    code = digest.reach("fairlib.ensemble", "_trained")
+    assert {"fairlib.ensemble:fit_many", "fairlib.training:RELEASED_EPOCHS", "fairlib.data:load"} <= set(code)
+    found = digest.named(code.values(), ["MNIST"])
+    assert "MNIST/raw/train-images-idx3-ubyte.gz" in found
+    assert not [name for name in found if name.startswith(("tables", "checkpoints"))]

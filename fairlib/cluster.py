@@ -1,0 +1,155 @@
+"""Runs units on a Dask cluster: looks at what its workers have before, and at what they do meanwhile."""
+
+import asyncio
+import platform
+import queue
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from fairlib import digest, runtime
+
+try:
+    from dask.distributed import Client, Future, rpc
+except ImportError as error:
+    raise ValueError(f"FAIRLIB_SCHEDULER is set, but dask.distributed is missing ({error}); run `make`") from error
+
+CONNECT = 10  # seconds for a scheduler to answer, and to have a worker
+ANSWER = 120  # seconds for all workers to say what they have, after they imported it
+ALONE = 30  # seconds that a cluster may be without any worker before its units are given up
+
+Call = tuple[int, str, dict]  # number, module and arguments of a unit
+Outcome = tuple[int, dict | None, str | None]
+Asked = Mapping[str, Sequence[str]]  # modules, and the strings by which their units name data files
+
+
+def has(asked: Asked) -> dict[str, str]:
+    """What a number depends on, of the process that calls this: versions, and the digest of each module's `run`."""
+    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    found |= {name: runtime.installed(name) for name in ("torch", "numpy")}
+    return found | {f"the source of {m.split('.')[-1]}": digest.of(m, "run", strings) for m, strings in asked.items()}
+
+
+def differs(theirs: dict[str, str] | Exception, ours: dict[str, str]) -> str:
+    """In what a worker is another than this process, or "" where it is the same."""
+    if isinstance(theirs, Exception):
+        return f"it cannot import what the units need ({type(theirs).__name__}: {theirs})"
+    return "; ".join(
+        f"{what} is {theirs.get(what)}, here {mine}" for what, mine in ours.items() if theirs.get(what) != mine
+    )
+
+
+@contextmanager
+def connected(address: str, asked: Asked) -> Iterator[Client]:
+    """A client of the cluster whose scheduler has this address, once all of its workers have what the units need.
+
+    Raises ValueError where the scheduler does not answer, has no workers, or has one that is not fit.
+    """
+    try:
+        asyncio.run(asyncio.wait_for(_asked(address), CONNECT))  # a client would wait for ever for what is no scheduler
+    except (OSError, TypeError, ValueError) as error:
+        why = str(error) or f"no word in {CONNECT} seconds"
+        raise ValueError(
+            f"no Dask scheduler answers at FAIRLIB_SCHEDULER={address} ({why}); start one with `dask scheduler` and "
+            "workers with `dask worker`, or unset it to use this machine's cores"
+        ) from error
+    with Client(address, timeout=CONNECT) as client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT)
+        except TimeoutError as error:
+            raise ValueError(
+                f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`, or unset "
+                "FAIRLIB_SCHEDULER to use this machine's cores"
+            ) from error
+        try:
+            found = client.sync(client.run, has, dict(asked), on_error="return", callback_timeout=ANSWER)
+        except TimeoutError as error:
+            raise ValueError(
+                f"the workers of the Dask scheduler at {address} do not all answer within {ANSWER} seconds; end those "
+                "that hang, and start them again"
+            ) from error
+        ours = has(asked)
+        unfit = {worker: problem for worker, theirs in found.items() if (problem := differs(theirs, ours))}
+        if unfit:
+            lines = "\n  ".join(f"{worker}: {problem}" for worker, problem in sorted(unfit.items()))
+            raise ValueError(
+                f"{len(unfit)} of {len(found)} workers of the Dask scheduler at {address} cannot do these units:\n"
+                f"  {lines}\ngive each worker this checkout's package, data and pinned versions, or end it"
+            )
+        yield client
+
+
+async def _asked(address: str) -> None:
+    async with rpc(address, timeout=CONNECT) as scheduler:
+        await scheduler.identity()
+
+
+class Work:
+    """Units under way on a cluster; iterating gives the outcomes as they come, and None now and then between them."""
+
+    def __init__(self, client: Client, work: Callable[..., Outcome], calls: Sequence[Call], asked: Asked) -> None:
+        self.client = client
+        self.ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self.left: dict[str, tuple[int, Future]] = {}
+        batch = uuid.uuid4().hex
+        for call in calls:
+            mine = {call[1]: asked[call[1]]}
+            future = client.submit(fit, work, call, mine, has(mine), key=f"unit-{call[0]}-{batch}", pure=False)
+            self.left[future.key] = call[0], future
+        for _, future in self.left.values():
+            future.add_done_callback(self.ended.put)
+
+    def __iter__(self) -> Iterator[Outcome | None]:
+        workers, seen = self.threads(), time.monotonic()
+        while self.left:
+            try:
+                future = self.ended.get(timeout=1)
+            except queue.Empty:
+                yield None
+            else:
+                i, _ = self.left.pop(future.key)
+                yield outcome(i, future)
+            now = self.threads()
+            if gone := sorted(workers.keys() - now.keys()):
+                print(f"\nlost {', '.join(gone)}; its units are run again on another worker", file=sys.stderr)
+            workers = now
+            seen = time.monotonic() if now else seen
+            if time.monotonic() > seen + ALONE:
+                for i, future in self.left.values():
+                    future.cancel()
+                    yield i, None, f"the cluster has had no worker for {ALONE} seconds; start some, and run this again"
+                self.left.clear()
+
+    def threads(self) -> dict[str, int]:
+        """The workers, as the scheduler knows them, and how many threads each has; none where it does not answer."""
+        try:
+            return self.client.sync(self.client.nthreads, callback_timeout=CONNECT)
+        except (OSError, TimeoutError, RuntimeError):
+            return {}
+
+    def running(self) -> int:
+        """How many of the units the workers are at; none where the scheduler does not answer."""
+        threads = self.threads()
+        try:
+            given = self.client.sync(self.client.processing, callback_timeout=CONNECT) if threads else {}
+        except (OSError, TimeoutError, RuntimeError):
+            return 0
+        return sum(min(threads.get(worker, 0), len(self.left.keys() & set(keys))) for worker, keys in given.items())
+
+
+def fit(work: Callable[..., Outcome], call: Call, asked: Asked, expected: dict[str, str]) -> Outcome:
+    """Work on a worker that came later than the others were looked at: not on one that is not fit."""
+    problem = differs(has(asked), expected)
+    return (call[0], None, f"its worker is not fit: {problem}") if problem else work(*call)
+
+
+def outcome(i: int, future: Future) -> Outcome:
+    """What came of unit i, or why nothing did."""
+    if future.status == "finished":
+        return future.result()
+    if future.status == "cancelled":
+        return i, None, "the scheduler lost it; run this again"
+    error = future.exception()
+    return i, None, f"{type(error).__name__}: {error}"
