@@ -37,21 +37,29 @@ def unmet(requirements: list[Requirement], lock: str) -> list[str]:
     return [str(r) for r, found in versions if not found or not all(r.specifier.contains(v) for v in found)]
 
 
-def files() -> dict[str, str]:
+def files(root: Path = ROOT) -> dict[str, str]:
     """The text files of the repository; what else lies there, such as the log of a test, is its owner's."""
     git = ["git", "ls-files", "-z"]
     try:
-        names = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+        names = subprocess.run(git, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout, so there is no list of the repository's files")
     texts = {}
     for name in names:
-        if (ROOT / name).is_file() and not name.endswith(".js"):
+        if (root / name).is_file() and not name.endswith(".js"):
             try:
-                texts[name] = (ROOT / name).read_text()
+                texts[name] = (root / name).read_text()
             except UnicodeDecodeError:  # an image, a font, an archive
                 continue
     return texts
+
+
+def test_what_lies_beside_the_repositorys_files_is_its_owners(tmp_path):
+    (tmp_path / "ours.md").write_text("words")
+    (tmp_path / "test.log").write_text(f"rootdir: {tmp_path}")  # `make test >test.log`
+    for command in (["init", "-q"], ["add", "ours.md"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert files(tmp_path) == {"ours.md": "words"}
 
 
 def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path):

@@ -45,7 +45,7 @@ def nbval(place: Path, notebook: str, **settings: str) -> subprocess.CompletedPr
 
     What acts another machine (`make machines`) comes from the environment.
     """
-    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=240", "-x", "-q", "-p", "no:cacheprovider"]
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=1800", "-x", "-q", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, f"notebooks/{notebook}.ipynb"]
     settings |= {"FAIRLIB_DATA": str(ROOT / "data"), "FAIRLIB_PROFILE": "embedded"}
     return subprocess.run(command, cwd=place, env=os.environ | settings, capture_output=True, text=True)

@@ -37,7 +37,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_TIMEOUT = 240  # seconds
+CELL_TIMEOUT = 1800  # seconds: a cell that hangs ends; one on a busy or old machine may take its time
 AT_A_TIME = 2
 WRITTEN = {"tags", "mystnb"}  # the metadata of a cell that a person writes; the rest is the editor's
 FLEETING = "nbval-ignore-output"  # the tag of a cell whose outputs differ from run to run: they go onto the page only
