@@ -90,8 +90,8 @@ def adversarial_data(
 
     With a `folder`, D_rob lies there for `load`, its images in a file that is mapped into memory, and an interrupted
     run goes on from its last state (one a minute) with the same bits; it knows the attack and the model by their code,
-    settings and weights (`fairlib.fingerprint`). One CPU thread. Raises ValueError for bad input or a folder of another run, `Diverged` (a ValueError)
-    where the loss, a gradient or theta is no longer finite.
+    settings and weights (`fairlib.fingerprint`). One CPU thread. Raises ValueError for bad input or a folder of another
+    run, `Diverged` (a ValueError) where the loss, a gradient or theta is no longer finite.
     """
     checks.labels(y, len(x), _check(model, x, alpha=alpha, batch_size=batch_size, scaling=scaling, T1=T1))
     theta, N, P = copy.deepcopy(model), len(x), weights(len(x), T1)
