@@ -35,7 +35,7 @@ def has(asked: Asked) -> dict[str, str]:
 def differs(theirs: dict[str, str] | Exception, ours: dict[str, str]) -> str:
     """In what a worker is another than this process, or "" where it is the same."""
     if isinstance(theirs, Exception):
-        return f"it cannot import what the units need ({type(theirs).__name__}: {theirs})"
+        return f"it lacks what the units need ({type(theirs).__name__}: {theirs})"
     return "; ".join(
         f"{what} is {theirs.get(what)}, here {mine}" for what, mine in ours.items() if theirs.get(what) != mine
     )

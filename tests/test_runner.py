@@ -425,7 +425,7 @@ def test_workers_that_are_not_fit_are_named(log, tmp_path, monkeypatch):
         ) as refused:
             runner.reproduce("embedded")
     said = str(refused.value)
-    assert re.search(r"tcp://\S+: it cannot import what the units need \(ModuleNotFoundError: .*fairlib", said)
+    assert re.search(r"tcp://\S+: it lacks what the units need \(.*ModuleNotFoundError.*fairlib", said)
     assert re.search(rf"tcp://\S+: the source of toy is \w{{16}}, here {runner.source('toy')}\n", said)
     assert "give each worker this checkout's package, data and pinned versions" in said
     assert starts(log) == {}
@@ -469,7 +469,7 @@ def test_units_of_a_cluster_whose_workers_are_gone_fail(log, tmp_path, monkeypat
     assert finished() == set(range(5))
 
 
-def test_a_unit_that_kills_its_worker_fails_and_the_others_go_on(log, tmp_path, monkeypatch):
+def test_a_unit_that_kills_its_worker_fails_and_ends_nothing_else(log, tmp_path, monkeypatch):
     """Under a nanny, which starts another worker each time."""
     source = log.parent / "path" / "toys" / "toy.py"
     source.write_text(TOY.replace("    a = torch", "    if n == 1:\n        os._exit(1)\n    a = torch"))
@@ -477,11 +477,11 @@ def test_a_unit_that_kills_its_worker_fails_and_the_others_go_on(log, tmp_path, 
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         small_cluster(monkeypatch, processes=True, threads_per_worker=1),
     ):
-        failed = runner.reproduce("embedded", "n=[012]")
+        failed = runner.reproduce("embedded", "n=[01]")
     (name,) = failed
     assert name == "toy/n=1,shape=64_8"
     assert failed[name].startswith("KilledWorker")
-    assert finished() == {0, 2}
+    assert finished() == {0}
 
 
 def test_status_without_a_terminal_is_short(log, capsys):

@@ -88,7 +88,9 @@ def test_the_cross_entropy_is_pytorchs_where_that_can_say_it():
     z, y = torch.randn(50, 7, generator=G), torch.arange(50) % 7
     torch.testing.assert_close(cross_entropy(z, y), F.cross_entropy(z, y, reduction="none"))
     sure = torch.tensor([[40.0, 0.0]])
-    assert F.cross_entropy(sure, torch.tensor([0])) == 0 and cross_entropy(sure, torch.tensor([0])) == pytest.approx(4.248354e-18)
+    assert F.cross_entropy(sure, torch.tensor([0])) == 0 and cross_entropy(sure, torch.tensor([0])) == pytest.approx(
+        4.248354e-18
+    )
 
 
 @pytest.mark.parametrize("name", sorted(DIRECTIONS - {"lpa", "perc_al"}))
@@ -187,7 +189,9 @@ def test_one_bad_image_does_not_end_the_attack(name, value):
 
     class Bad(Line):
         def forward(self, x: Tensor) -> Tensor:
-            bad = (x.flatten(1)[:, :1] - x.flatten(1)[:, :1].detach() + (x.flatten(1)[:, :1] - MARK).abs().gt(0.3)).sqrt()
+            bad = (
+                x.flatten(1)[:, :1] - x.flatten(1)[:, :1].detach() + (x.flatten(1)[:, :1] - MARK).abs().gt(0.3)
+            ).sqrt()
             return super().forward(x) + 0 * bad if value != value else super().forward(x) + 1e-30 * bad
 
     x = X.clone()
@@ -236,7 +240,11 @@ def test_one_class_is_no_question_elsewhere():
         dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0))
     with pytest.raises(ValueError, match="K >= 2 classes"):
         dro.train(model, dro.Weighted(X, y, torch.ones(6).double()), alpha=0.1, seed=0)
-    for answer, what in ((lambda z: z[:3], r"shape \(3, 3\)"), (lambda z: z.sum(), r"shape \(\)"), (lambda z: [z], "a list")):
+    for answer, what in (
+        (lambda z: z[:3], r"shape \(3, 3\)"),
+        (lambda z: z.sum(), r"shape \(\)"),
+        (lambda z: [z], "a list"),
+    ):
         with pytest.raises(ValueError, match=f"the model answers 6 images with {what}"):
             answers(Line(end=answer).eval(), X)
 
