@@ -21,8 +21,7 @@ def gradient(value: Tensor, z: Tensor, *, keep: bool = False) -> Tensor:
     if found is None:
         raise ValueError(
             "the value has no gradient with respect to the images, expected a differentiable one: something on the way "
-            "leaves PyTorch's graph (JPEG, numpy, .detach(), torch.no_grad()); put a differentiable stand-in there, or "
-            "let its gradient pass straight through, x + (f(x) - x).detach()"
+            "leaves PyTorch's graph (numpy, .detach(), torch.no_grad())"
         )
     return found
 
@@ -52,12 +51,15 @@ class Gradients:
         """The gradient of each value (n,) with respect to its image of z; `which` are the n images' places in x."""
         return self.seen(gradient(value, z), which)
 
-    def seen(self, g: Tensor, which: Tensor | None = None) -> Tensor:
-        """Take note of the gradients g (n, C, H, W), and return them without what is not finite."""
+    def seen(self, g: Tensor, which: Tensor | None = None, resting: Tensor | None = None) -> Tensor:
+        """Take note of the gradients g (n, C, H, W), and return them without what is not finite.
+
+        `resting` are those, (n,) bool, that are where they should be: theirs may be zero.
+        """
         lost, flat = unusable(g)
         which = slice(None) if which is None else which
         self.lost[which] |= lost
-        self.flat[which] |= flat
+        self.flat[which] |= flat if resting is None else flat & ~resting
         return g.masked_fill(lost.view(-1, 1, 1, 1), 0) if lost.any() else g
 
     def __enter__(self) -> "Gradients":

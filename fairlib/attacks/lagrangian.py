@@ -63,8 +63,8 @@ def lpa(
             x_adv[left] = z = z.detach()
             if not on.any():
                 return x_adv
-            left, z, y, lam, g, *features = (t[on] for t in (left, z, y, lam, g, *features))
-            direction = unit(gradients.seen(g, left))
+            left, z, y, lam, g, ahead, *features = (t[on] for t in (left, z, y, lam, g, ahead, *features))
+            direction = unit(gradients.seen(g, left, resting=ahead > a + 1))
             with torch.no_grad():
                 speed = distance.between(distance.features(z), (z + H * direction)).clamp_min(0).sqrt() / H
                 size = radius * 0.1 ** (k % N / N) / speed.clamp_min(1e-8)

@@ -16,8 +16,8 @@ from fairlib import checks
 def answers(model: nn.Module, x: Tensor) -> Tensor:
     """What the model answers to a copy of x, into which it may write: z (N, K), logits or log-probabilities.
 
-    Raises ValueError for an answer of another shape, for fewer than two classes, and for an answer of -inf, whose
-    gradient is lost.
+    Raises ValueError for an answer of another shape and for fewer than two classes; where x requires a gradient, for an
+    answer that does not depend on x in PyTorch's graph, and for one of -inf, whose gradient is lost.
     """
     z = model(x.clone())
     if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != len(x) or z.shape[1] < 2:
@@ -26,12 +26,30 @@ def answers(model: nn.Module, x: Tensor) -> Tensor:
             f"the model answers {len(x)} images with {what}, expected ({len(x)}, K) for K >= 2 classes; a network with "
             "one output needs a second column, torch.cat([0 * z, z], 1)"
         )
+    if x.requires_grad and torch.is_grad_enabled() and not depends(z, x):
+        raise ValueError(
+            "the model's answer has no gradient with respect to the images: something inside leaves PyTorch's graph "
+            "(JPEG, numpy, .detach(), torch.no_grad()); put a differentiable stand-in there, or let the gradient pass "
+            "straight through, x + (f(x) - x).detach()"
+        )
     if z.requires_grad and (lost := z.detach().isneginf().any(1)).any():
         raise ValueError(
             f"the model answers -inf for {named(lost)}, so that its gradient is lost: log(softmax(z)) does so where a "
             "probability rounds to 0; let it end in z itself or in torch.log_softmax(z, 1)"
         )
     return z
+
+
+def depends(value: Tensor, x: Tensor) -> bool:
+    """Whether a value was computed from the leaf x, as far as PyTorch's graph knows."""
+    todo, known = [value.grad_fn], {None}
+    while todo:
+        if (node := todo.pop()) not in known:
+            known.add(node)
+            if getattr(node, "variable", None) is x:
+                return True
+            todo.extend(before for before, _ in node.next_functions)
+    return False
 
 
 def margin(z: Tensor, y: Tensor) -> Tensor:

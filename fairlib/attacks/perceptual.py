@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.gradients import Gradients, gradient
+from fairlib.attacks.gradients import Gradients, gradient, unusable
 from fairlib.attacks.loss import answers, lead, margin
 from fairlib.perceptual import Distance, known
 
@@ -96,7 +96,8 @@ def ascend(
                 value = surrogate(margin(logits[on], y), z[on], *kept)
                 delta = direction(gradients.seen(gradient(value, z)[on], left))  # line 7
             point = (point + eps * delta).clamp(0, 1)  # line 8
-            x_adv[left] = level(255 * point) / 255  # line 9
+            still = unusable(delta)[1].view(-1, 1, 1, 1)
+            x_adv[left] = torch.where(still, x_adv[left], level(255 * point) / 255)  # line 9
             if quantise != "straight_through":
                 point = x_adv[left]
     return x_adv  # line 11
