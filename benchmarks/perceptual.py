@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fairlib import complexity, data, images, models, runtime
 from fairlib.attacks import perc_al, perceptual, pgd_l2
-from fairlib.attacks.perceptual import lead
+from fairlib.attacks.loss import lead
 from fairlib.attacks.pgd_l2 import unit
 from fairlib.perceptual import Distance, distance
 

@@ -44,7 +44,7 @@ def input_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def margin_at(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The margin of each image (N,), and the copy z of the images with respect to which it can be differentiated."""
+    """The margin of each image (N,), and the tensor z of the images with respect to which it can be differentiated."""
     with torch.enable_grad():
-        z = x.detach().clone().requires_grad_()
+        z = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
         return margin(answers(model, z), y), z

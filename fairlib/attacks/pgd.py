@@ -32,11 +32,11 @@ def pgd(
     checks.whole(steps, "steps")
     checks.classified(model, x, y)
     x = x.detach()
-    x_adv = start(x, eps, generator)
+    x_adv, low, high = start(x, eps, generator), (x - eps).clamp_(0, 1), (x + eps).clamp_(0, 1)
     with Gradients(x) as gradients:
         for _ in range(steps):
             direction = gradients(*margin_at(model, x_adv, y)).sign_()
-            x_adv = project(x_adv.add_(direction, alpha=step), x, eps)
+            x_adv.add_(direction, alpha=step).clamp_(low, high)
     return x_adv
 
 
