@@ -85,7 +85,8 @@ def algorithm1(model: LayeredModel, x: Tensor, centroids: Tensor, alpha: Sequenc
     checks.evaluating(model)
     checks.images(x, model.shape)
     checks.images(centroids, model.shape, "centroids")
-    if len(checks.numbers(alpha, "alpha")) != len(centroids):
+    thresholds = alpha.tolist() if isinstance(alpha, Tensor) else alpha
+    if len(checks.numbers(thresholds, "alpha")) != len(centroids):
         raise ValueError(f"alpha has {len(alpha)} thresholds, expected {len(centroids)}: one for each centroid")
     if len(x) != 1:
         raise ValueError(f"x holds {len(x)} images, expected one: Algorithm 1 takes a single image")

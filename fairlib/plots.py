@@ -234,6 +234,39 @@ def verdicts(counts: pd.DataFrame) -> tuple[Figure, str]:
     return figure, "Stacked bars of claims by verdict. " + " ".join(told)
 
 
+GRADIENTS = {  # lines of `rounding`
+    "naive": {"label": "float32, naive", "color": "#CC79A7", "marker": "s", "ls": "--"},
+    "exact": {"label": "float32, exact", "color": COLOURS["defenseless"], "marker": "o"},
+    "float64": {"label": "float64", "color": "black", "marker": "x", "ls": ":", "zorder": 3},
+}
+
+
+@styled
+def rounding(panels: Mapping[str, pd.DataFrame], *, columns: int = 3) -> tuple[Figure, str]:
+    """Accuracy against eps, one panel per key, a line for each way to take FGSM's gradient, with 95 % bands.
+
+    Each frame has `gradient` (a key of `GRADIENTS`), `eps`, `accuracy`, `low`, `high`.
+    """
+    rows = -(-len(panels) // columns)
+    figure, axes = _grid(rows, columns, 0.7 + 1.7 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for gradient, line in frame.groupby("gradient", sort=False):
+            style = {"markersize": 4, "lw": 1.2} | GRADIENTS[gradient]
+            axis.plot(line["eps"], line["accuracy"], **style)
+            axis.fill_between(line["eps"], line["low"], line["high"], color=style["color"], alpha=0.2, lw=0)
+        ends = ", ".join(
+            f"{GRADIENTS[gradient]['label']} {line['accuracy'].iloc[-1]:.2f}"
+            for gradient, line in frame.groupby("gradient", sort=False)
+        )
+        told.append(f"{title.replace(chr(10), ', ')}: at eps {frame['eps'].max():g} {ends}.")
+        axis.set(title=title, xlabel="eps", ylabel="accuracy", ylim=(-0.02, 1.02))
+        axis.label_outer()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure, f"Accuracy against eps under FGSM, {len(panels)} panels. " + " ".join(told)
+
+
 ATTACKERS = {  # lines of `attackers`
     "fgsm": {"ls": "-"},
     "strongest": {"ls": "--", "markerfacecolor": "white"},

@@ -24,7 +24,8 @@ from itertools import chain
 from fairlib import checks, runner, runtime
 from fairlib.runner import Unit
 
-TOLERANCE = 1e-4  # relative; another processor rounds float32 otherwise, which was seen to move numbers by 1e-5
+# Another processor rounds float32 otherwise: seen to move numbers by 1e-5 of themselves, and differences of two by 2e-6.
+TOLERANCE = {"rel_tol": 1e-4, "abs_tol": 1e-5}
 Recorded = tuple[Unit, dict]  # with its record
 Move = tuple[str, object, object]  # a field, what is recorded, what came out now
 
@@ -63,7 +64,7 @@ def moves(
             yield from moves(a, b, measured, field, times)
     elif _number(old) and _number(new):
         whole = isinstance(old, int) and isinstance(new, int)
-        if not times and not (old == new if whole else math.isclose(old, new, rel_tol=TOLERANCE)):
+        if not times and not (old == new if whole else math.isclose(old, new, **TOLERANCE)):
             yield field, old, new
     elif old != new or type(old) is not type(new):
         yield field, old, new

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -82,6 +83,8 @@ TABLE = [
     ("attacks.adaptive", "leads", "tie_aware", True, PEPE_CODE),
     ("attacks.adaptive", "objective", "rival", None, OWN),
     ("attacks.gradients", "gradient", "keep", False, OPTIONAL),
+    ("attacks.gradients", "Gradients.seen", "which", None, OPTIONAL),
+    ("attacks.gradients", "Gradients.seen", "resting", None, OPTIONAL),
     ("attacks.lagrangian", ".", "LAMBDA", 0.01, LAIDLAW_CODE),
     ("attacks.lagrangian", ".", "FACTOR", 10.0, LAIDLAW_CODE),
     ("attacks.lagrangian", ".", "H", 0.1, LAIDLAW_CODE),
@@ -235,7 +238,9 @@ def test_no_row_stands_twice_or_without_a_source():
 )
 def test_a_default_or_constant_is_what_its_source_says(module, owner, name, value, source):
     found = importlib.import_module(f"fairlib.{module}")
-    given = getattr(found, name) if owner == "." else inspect.signature(getattr(found, owner)).parameters[name].default
+    given = (
+        getattr(found, name) if owner == "." else inspect.signature(attrgetter(owner)(found)).parameters[name].default
+    )
     assert _same(given, value), f"{module}.{owner} {name} is {given!r}, expected {value!r}: {source}"
 
 

@@ -397,16 +397,16 @@ def _(given, to):
 @case("fairlib.dro.adversarial_data, interrupted", MEMORY)
 def _(given, to, path, monkeypatch):
     monkeypatch.setattr(dro, "SECONDS_BETWEEN_SAVES", -1)
-    calls = iter(range(3))
+    calls, attacked, fgsm = iter(range(3)), dro._attacked, partial(attacks.fgsm, eps=0.1)
 
-    def fgsm(model, x, y):
+    def interrupted(*arguments):
         if next(calls, None) is None:
             raise KeyboardInterrupt
-        return attacks.fgsm(model, x, y, eps=0.1)
+        return attacked(*arguments)
 
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(dro, "_attacked", interrupted)
         rob(given, to, attack=fgsm, folder=path)
-    calls = iter(range(99))
     found = rob(given, to, attack=fgsm, folder=path, generator=runtime.generator(9))
     return *parts(found), *parts(dro.load(path))
 
@@ -587,7 +587,7 @@ def _(given, to, path, monkeypatch):
         rows.append(f"{i}.png,{i % 3},{('Peru', 'Norway', 'India')[i % 3]}")
     (path / "manifest.csv").write_text("\n".join(["path,label,country", *rows]) + "\n")
     monkeypatch.setenv("FAIRLIB_DEVICE", str(to(given.x).device))
-    own = audit.Classifier("own", copy.deepcopy(given.colour), 16)
+    own = audit.Classifier("own", copy.deepcopy(given.colour), audit.usual(16))
     found = audit.classify(own, geography.manifest(path / "manifest.csv"), path / "kept", batch_size=3)
     again = audit.classify(own, geography.manifest(path / "manifest.csv"), path / "kept", batch_size=3)
     assert next(own.model.parameters()).device == to(given.x).device

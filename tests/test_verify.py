@@ -101,11 +101,11 @@ def test_a_number_that_moved_is_said_and_nothing_is_noted(toy, capsys):
 
 
 def test_rounding_passes_and_a_real_move_does_not(toy, capsys):
-    edit(toy, "/ 3", "/ 3 * (1 + 1e-12)")
+    edit(toy, "/ 3", "/ 3 * (1 + 1e-6)")
     assert verify.verify("embedded", jobs=1) == {}
-    edit(toy, "1e-12", "1e-7")
+    edit(toy, "1e-6", "1e-3")
     (said, _) = verify.verify("embedded", jobs=1).values()
-    assert said.startswith("rows.value moved from 3.333333")
+    assert said.startswith("rows.value moved from 3.33")
     assert "the most of 4" in said
 
 

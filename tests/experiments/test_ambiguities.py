@@ -12,7 +12,13 @@ from fairlib.defenses import CentroidDefense
 from fairlib.experiments import ambiguities
 from fairlib.experiments.ambiguities import EPS, PAIRS
 
-ELSEWHERE = {"one pool", "printed rule", "random centroids", "another training"}  # measured outside of `switched`
+ELSEWHERE = {
+    "one pool",
+    "printed rule",
+    "random centroids",
+    "another training",
+    "float32 gradient",
+}  # measured outside of `switched`
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +277,12 @@ def test_effects_and_estimates_from_hand_made_records(house):
             for k, c in enumerate(["first", *map(str, range(10))])
         ]
         write("future_work", {"what": "draws", "network": network, "dataset": name, "images": 10_000}, draws)
+        steps = [
+            {"seed": s, "gradient": g} | {m: [700, 300 + k + s, 9, 0, 0, 0] for m in ambiguities.METHODS}
+            for s in range(10)
+            for g, k in (("naive", 40), ("exact", 0))
+        ]
+        write("fgsm", {"what": "trainings", "network": network, "dataset": name, "images": 10_000}, steps)
     rows = [{"seed": s, "variant": "one pool"} | {m: [6_100 + s] * 3 for m in ambiguities.METHODS} for s in range(3)]
     write("ambiguities", {"what": "one pool", "network": "LeNet5", "dataset": "MNIST", "images": 10_000}, rows)
 
@@ -283,6 +295,9 @@ def test_effects_and_estimates_from_hand_made_records(house):
     assert found.loc["one pool", "LeNet5", "MNIST", "loose", 0.0]["seeds"] == 3
     drawn = found.loc["random centroids", "FullyConnected", "MNIST", "defended", 0.1]
     assert drawn["value"] == pytest.approx(5.5e-4)
+    rounded = found.loc["float32 gradient", "LeNet5", "FashionMNIST", "loose", 0.1]
+    assert rounded[["value", "low", "high"]].tolist() == pytest.approx([0.004] * 3)
+    assert found.loc["float32 gradient"].index.unique("eps").tolist() == list(EPS)
     assert "plain" not in found.index.unique("variant")
     recall = ambiguities.recall().loc["LeNet5", "plain"]
     assert recall[0.1][0].tolist() == pytest.approx([s / 10 for s in range(10)])
