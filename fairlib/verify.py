@@ -24,7 +24,7 @@ from itertools import chain
 from fairlib import checks, runner, runtime
 from fairlib.runner import Unit
 
-# Another processor rounds float32 otherwise: seen to move numbers by 1e-5 of themselves, and differences of two by 2e-6.
+# Another processor rounds float32 otherwise: seen to move numbers by 1e-5 of themselves, differences of two by 2e-6.
 TOLERANCE = {"rel_tol": 1e-4, "abs_tol": 1e-5}
 Recorded = tuple[Unit, dict]  # with its record
 Move = tuple[str, object, object]  # a field, what is recorded, what came out now

@@ -504,13 +504,27 @@ def test_status_in_a_terminal_is_one_line(log, monkeypatch):
     assert [line[:11] for line in screen.getvalue().split("\r")[1:]] == [f"{n} of 6 done" for n in range(7)]
 
 
+# Chapters some of whose records are of earlier code than today's; their pages say of how many. `make verify`, and
+# `make reproduce` where numbers moved, make them fresh: then their names go from here.
+WAITING = ()
+
+
+def waiting(chapter: str):
+    return pytest.param(chapter, marks=pytest.mark.xfail(strict=True) if chapter in WAITING else ())
+
+
 @pytest.mark.parametrize("chapter", runner.chapters())
-def test_the_books_records_are_whole_and_current(chapter):
-    """Fails when what they rest on has changed since: run `make verify`, and `make reproduce` where numbers moved."""
-    listed, source = runner.units(chapter, *runtime.PROFILES), runner.source(chapter)
+def test_the_books_records_are_whole(chapter):
+    listed = runner.units(chapter, *runtime.PROFILES)
     assert {unit.path for unit in listed} >= set((files.root() / "results" / chapter).glob("*"))
     for unit in runner.units(chapter, "embedded"):
-        record = unit.record()
-        assert record is not None, f"{unit.name} has no record"
-        assert runner.fresh(record, source), f"{unit.name} is stale"
+        assert unit.record() is not None, f"{unit.name} has no record"
         assert unit.path.stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("chapter", map(waiting, runner.chapters()))
+def test_the_books_records_are_of_todays_code(chapter):
+    """Fails when what they rest on has changed since: run `make verify`, and `make reproduce` where numbers moved."""
+    source = runner.source(chapter)
+    stale = [unit.name for unit in runner.units(chapter, "embedded") if not runner.fresh(unit.record(), source)]
+    assert not stale
