@@ -506,7 +506,18 @@ def test_status_in_a_terminal_is_one_line(log, monkeypatch):
 
 # Chapters some of whose records are of earlier code than today's; their pages say of how many. `make verify`, and
 # `make reproduce` where numbers moved, make them fresh: then their names go from here.
-WAITING = ()
+WAITING = (
+    "ablations",
+    "ambiguities",
+    "dro_training",
+    "fairer",
+    "future_work",
+    "headline",
+    "runtime",
+    "seeds",
+    "stress_tests",
+    "table1",
+)
 
 
 def waiting(chapter: str):
