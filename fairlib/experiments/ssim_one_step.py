@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fairlib import checks, data, evaluation, runner, training
+from fairlib.attacks.loss import answers, margin
 from fairlib.attacks.ssim import direction, hessian, inside, mirrored, reach, slope
 from fairlib.experiments.headline import exact, mean
 from fairlib.perceptual import distance
@@ -63,7 +64,10 @@ def attacked(model: torch.nn.Module, x: Tensor, y: Tensor, means: Tensor) -> pd.
     the way from the mean image of the true class to that one. `rim`: see `run`.
     """
     g, right = slope(model, x, y)
-    x, y, g = x[right], y[right], g[right].double()
+    with torch.no_grad():
+        m = margin(answers(model, x), y).double()
+    g = m.sigmoid().view(-1, 1, 1, 1) * g.double()  # the loss's gradient, from the margin's
+    x, y, g = x[right], y[right], g[right]
     exactly, judge = x.double(), distance("SSIM")
     apply, _ = hessian(exactly, mirrored(x))
     steps = {"ssim": direction(exactly, g), "ssim, inside": direction(exactly, g, inside), "pgd": g}
