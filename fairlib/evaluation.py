@@ -141,13 +141,14 @@ def explained(published: float, accuracy: float, n: int) -> bool:
 def gain(rows: pd.DataFrame) -> tuple[float, float]:
     """The 95 % interval of defended minus defenseless accuracy at one eps (Newcombe's score interval).
 
-    `rows` holds the two methods' `right` and `n`. The interval treats the two as independent samples; they are the same
-    images, so it is wider than it need be.
+    `rows` holds the two methods' `right` and `n`; rows of another method do not count. The interval treats the two as
+    independent samples; they are the same images, so it is wider than it need be.
     """
     counted(rows)
-    if sorted(rows.get("method", ())) != ["defended", "defenseless"]:
+    both = rows[rows["method"].isin(("defended", "defenseless"))] if "method" in rows else rows[:0]
+    if sorted(both.get("method", ())) != ["defended", "defenseless"]:
         raise ValueError("rows are not one of the method defended and one of defenseless; take those of a single eps")
-    both = rows.set_index("method")
+    both = both.set_index("method")
     low, high = confint_proportions_2indep(
         both["right"]["defended"], both["n"]["defended"], both["right"]["defenseless"], both["n"]["defenseless"],
         compare="diff", method="newcomb",
