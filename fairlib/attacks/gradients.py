@@ -1,5 +1,6 @@
 """Gradients of one value per image with respect to that image: looked at before they are used."""
 
+import sys
 import warnings
 from types import TracebackType
 
@@ -73,13 +74,21 @@ class Gradients:
         if len(self.lost) and self.lost.all():
             raise ValueError(f"{lost}, which is all of them; {mend}")
         if self.lost.any():
-            warnings.warn(f"{lost}, which stay where they are; {mend}", stacklevel=3)
+            warnings.warn(f"{lost}, which stay where they are; {mend}", stacklevel=outside())
         if self.flat.any():
             warnings.warn(
                 f"the gradient is zero at every pixel for {named(self.flat)}: the attack learns nothing there, so that "
                 "their resistance means nothing; look for rounding, saturation or dead units in the model",
-                stacklevel=3,
+                stacklevel=outside(),
             )
+
+
+def outside() -> int:
+    """The `stacklevel` with which a warning points at whoever called the attack: past fairlib's and PyTorch's frames."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in {"fairlib", "torch"}:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def dot(u: Tensor, v: Tensor) -> Tensor:

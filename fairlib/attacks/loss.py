@@ -80,5 +80,6 @@ def _away(z: Tensor, y: Tensor) -> Tensor:
 def named(images: Tensor) -> str:
     """Some images by their places in the batch, for a message: (N,) bool -> "images 3, 17 and 4 others"."""
     places = images.nonzero()[:, 0].tolist()
-    shown = ", ".join(map(str, places[:10])) + (f" and {len(places) - 10} others" if len(places) > 10 else "")
+    more = len(places) - 10
+    shown = ", ".join(map(str, places[:10])) + (f" and {more} other{'s' * (more > 1)}" if more > 0 else "")
     return f"{'images' if len(places) > 1 else 'image'} {shown} of {len(images)}"

@@ -9,7 +9,8 @@ from fairlib import checks
 from fairlib.attacks.adaptive import TEMPERATURES, check, leads, objective
 from fairlib.defenses import CentroidDefense
 
-SHARE = 0.8  # of the pixels in the first square; halved at each of these fractions of the queries, as in the paper
+SHARE = 0.8  # of the pixels in the first square; halved at each of these fractions of the queries
+# Those of the authors' code, which halves just after a fraction, not at it; the paper says 10, 50, 200, ... of 10,000.
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 

@@ -217,13 +217,15 @@ def test_a_gradient_of_zero_is_said(name):
     """Rounding inside the model, whose derivative is zero: the images come back, but not without a word."""
     model = nn.Sequential(Apply(lambda x: x + 0 * x.round() - x + x.detach() - 0 * x), Line()).eval()
     y = model(X).argmax(1).detach()
-    with pytest.warns(UserWarning, match=r"zero at every pixel for images 0, 1, 2, 3, 4, 5 of 6.*resistance means"):
+    with pytest.warns(UserWarning, match=r"zero at every pixel for images 0, 1, 2, 3, 4, 5 of 6.*resistance means") as w:
         found = EVERY[name](model, X, y)
+    assert {warning.filename for warning in w} == {__file__}, "it points at the library, not at who called the attack"
     assert (found - X).abs().max() <= 1 / 255
 
 
 def test_places_are_listed_briefly():
     assert named(torch.tensor([False, True])) == "image 1 of 2"
+    assert named(torch.ones(11, dtype=torch.bool)).endswith(" 9 and 1 other of 11")
     assert named(torch.ones(13, dtype=torch.bool)) == "images 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 others of 13"
 
 
