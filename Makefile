@@ -41,10 +41,10 @@ as-%: $(READY)
 	$(TWO_AT_A_TIME) $($*) $(BIN)/python $(NBVAL)
 
 reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper for all of it, ONLY=text for a part
-	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.runner --only='$(ONLY)'
+	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.book.runner --only='$(ONLY)'
 
 verify: $(READY)  ## Run a sample of what is recorded again and compare: ONLY=text for a part, MINUTES=n for the quickest
-	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.verify --only='$(ONLY)' --minutes='$(MINUTES)'
+	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.book.verify --only='$(ONLY)' --minutes='$(MINUTES)'
 
 sync: $(READY)  ## Carry edits of either side of a pair of notebooks into the other; KEEP=file for the side that wins
 	$(BIN)/python -m tools.notebooks sync $(if $(KEEP),--keep $(KEEP))

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fairlib import attacks, dro, geography, runtime, training
-from fairlib.experiments import fairer
+from fairlib.book.experiments import fairer
 from fairlib.models import LayeredModel
 
 ALPHA, TOGETHER = 1e-4, 10  # small steps, so that the order in which floats are summed does not matter

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import complexity, data, images, models, runtime
+from fairlib import complexity, data, models, photographs, runtime
 from fairlib.attacks import perc_al, perceptual, pgd_l2
 from fairlib.attacks.loss import lead
 from fairlib.attacks.pgd_l2 import unit
@@ -83,7 +83,7 @@ def main() -> None:
     given = arguments.parse_args()
     model = models.pretrained("EfficientNet-Lite0")
     x, y = data.photographs(size=given.size)
-    right = images.answers(model, x) == y
+    right = photographs.answers(model, x) == y
     x, y = x[right][: given.images], y[right][: given.images]
     print(f"{len(x)} images of {given.size} pixels, torch {torch.__version__}, one thread\n")
     cost = distance("LPIPS-VGG")

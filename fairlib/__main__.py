@@ -9,7 +9,7 @@ FAULT = 70  # as sysexits.h has it for an error inside the software
 
 
 def _claims(arguments: argparse.Namespace) -> tuple[str, int]:
-    from fairlib import claims
+    from fairlib.book import claims
 
     verdict = arguments.verdict and arguments.verdict.replace("-", " ")
     frame = claims.ledger(arguments.paper, verdict, arguments.chapter)
@@ -18,7 +18,8 @@ def _claims(arguments: argparse.Namespace) -> tuple[str, int]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line; each command's function takes the arguments and returns what to print, and the exit status."""
-    from fairlib import audit, claims  # not above: a package that is missing or broken would end with status 1
+    from fairlib import audit  # not above: a package that is missing or broken would end with status 1
+    from fairlib.book import claims  # not above: a package that is missing or broken would end with status 1
 
     top = argparse.ArgumentParser(prog="python -m fairlib", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)

@@ -31,18 +31,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 from torchvision.transforms import Compose, Normalize
 
-from fairlib import (
-    audit_page,
-    checks,
-    evaluation,
-    fairness,
-    files,
-    fingerprint,
-    geography,
-    models,
-    pictures,
-    runtime,
-)
+from fairlib import audit_page, checks, evaluation, fairness, files, fingerprint, geography, models, pictures, runtime
 
 SIZE = 224  # pixels, for a model that does not say
 POWER, WORLDS = 0.8, 1_000

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fairlib import fairness, plots
+from fairlib import fairness
+from fairlib.book import plots
 
 CARRIERS = 10  # countries in the table of those that carry the slope
 NAMES = {

@@ -18,7 +18,7 @@ from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
 from book._ext import house
-from fairlib import claims
+from fairlib.book import claims
 from tools.render import render
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -32,7 +32,7 @@ OVERFLOW = """() => [...document.querySelectorAll('main *, .bd-footer *')].filte
     if (['auto', 'scroll'].includes(getComputedStyle(p).overflowX)) return false
   return true
 }).map(e => e.outerHTML.slice(0, 120))"""
-# The smallest letters of each figure in pixels: fairlib.plots sets 7 points, saved with 200 dots an inch.
+# The smallest letters of each figure in pixels: fairlib.book.plots sets 7 points, saved with 200 dots an inch.
 LETTERS = """() => [...document.querySelectorAll('article .cell_output img')].filter(e => e.checkVisibility())
   .map(e => 7 / 72 * 200 * e.getBoundingClientRect().width / e.naturalWidth)"""
 # Of each box that scrolls sideways: whether a shadow stands to its left and its right, at its start and at its end.

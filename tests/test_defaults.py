@@ -189,10 +189,10 @@ TABLE = [
     ("evaluation", "prediction_range", "level", 0.95, USUAL),
     ("evaluation", "below_chance_at", "chance", 0.1, TEN),
     ("evaluation", "paired", "level", 0.95, USUAL),
-    ("images", ".", "RESAMPLES", 4_999, OWN),
-    ("images", "Count", "forwards", 0, "a count starts at nothing"),
-    ("images", "Count", "backwards", 0, "a count starts at nothing"),
-    ("images", "answers", "batch_size", 10, OWN),
+    ("photographs", ".", "RESAMPLES", 4_999, OWN),
+    ("photographs", "Count", "forwards", 0, "a count starts at nothing"),
+    ("photographs", "Count", "backwards", 0, "a count starts at nothing"),
+    ("photographs", "answers", "batch_size", 10, OWN),
     ("saliency", ".", "SIDE", 64, HOU),
     ("saliency", ".", "BLUR", 2.5, HOU),
     ("complexity", "times", "repeats", 3, OWN),
@@ -225,7 +225,7 @@ WORLD = [
     ("geography", "world", "amplitude", 12 / 255, OWN),
 ]
 PACKAGES = ("attacks", "defenses")
-MODULES = ("tuning", "training", "ensemble", "dro", "evaluation", "images", "saliency", "complexity", "fairness")
+MODULES = ("tuning", "training", "ensemble", "dro", "evaluation", "photographs", "saliency", "complexity", "fairness")
 
 
 def test_no_row_stands_twice_or_without_a_source():

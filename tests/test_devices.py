@@ -34,18 +34,18 @@ from fairlib import (
     ensemble,
     evaluation,
     geography,
-    images,
     models,
     perceptual,
-    plots,
+    photographs,
     runtime,
     saliency,
     training,
     tuning,
 )
 from fairlib.attacks.adaptive import leads, objective
+from fairlib.book import plots
+from fairlib.book.experiments import table1
 from fairlib.defenses import CentroidDefense, compression
-from fairlib.experiments import table1
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 ANYWHERE = "device"  # where the tensors of the result lie: with the images
@@ -541,41 +541,41 @@ def _(given, to):
     return evaluation.draw(to(given.x), to(given.y), 3, seed=0)
 
 
-@case("fairlib.images.measure")
+@case("fairlib.photographs.measure")
 def _(given, to):
     model, x, y = pictures(given, to)
     judges = [perceptual.distance(name) for name in ("SSIM", "CIEDE2000")]
-    return images.measure(model, x, y, {"none": x.clone(), "pgd": attacks.pgd_l2(model, x, y, N=4)}, judges)
+    return photographs.measure(model, x, y, {"none": x.clone(), "pgd": attacks.pgd_l2(model, x, y, N=4)}, judges)
 
 
-@case("fairlib.images.norms")
+@case("fairlib.photographs.norms")
 def _(given, to):
-    return images.norms(to(given.pictures), to(given.pictures.flip(3)))
+    return photographs.norms(to(given.pictures), to(given.pictures.flip(3)))
 
 
-@case("fairlib.images.answers")
+@case("fairlib.photographs.answers")
 def _(given, to):
-    return images.answers(to(given.colour), to(given.pictures), batch_size=3)
+    return photographs.answers(to(given.colour), to(given.pictures), batch_size=3)
 
 
-@case("fairlib.images.counted")
+@case("fairlib.photographs.counted")
 def _(given, to):
     model, x, y = pictures(given, to)
-    with images.counted(model) as count:
+    with photographs.counted(model) as count:
         attacks.pgd_l2(model, x, y, N=2)
     return [count.forwards, count.backwards]
 
 
-@case("fairlib.images.Count.note")
+@case("fairlib.photographs.Count.note")
 def _(given, to):
-    count = images.Count()
+    count = photographs.Count()
     count.note(to(given.x))
     return [count.forwards, count.backwards]
 
 
-@case("fairlib.images.counting")
+@case("fairlib.photographs.counting")
 def _(given, to):
-    distance, count = images.counting(perceptual.distance("SSIM"))
+    distance, count = photographs.counting(perceptual.distance("SSIM"))
     return apart(given, to, distance, 16), [count.forwards, count.backwards]
 
 
@@ -595,7 +595,7 @@ def _(given, to, path, monkeypatch):
     return found.predicted.tolist(), again.predicted.tolist(), found.classes
 
 
-@case("fairlib.experiments.table1")
+@case("fairlib.book.experiments.table1")
 def _(given, to, monkeypatch):
     """The one experiment that goes where an accelerator is; with plain distances in the places of the large ones."""
     plain = perceptual.distance("SSIM")
@@ -628,17 +628,17 @@ def drawn(figure, alt):
     return alt, shown, meshes
 
 
-@case("fairlib.plots.images")
+@case("fairlib.book.plots.images")
 def _(given, to):
     return drawn(*plots.images({"digits": to(given.x)}, range(len(given.x)), "Digits."))
 
 
-@case("fairlib.plots.photographs")
+@case("fairlib.book.plots.photographs")
 def _(given, to):
     return drawn(*plots.photographs({"first": to(given.pictures[0])}, "Noise."))
 
 
-@case("fairlib.plots.votes")
+@case("fairlib.book.plots.votes")
 def _(given, to):
     defense = defended(given, to)
     distance = defense.distances(to(given.x[:1]))[:, 0, 0]
@@ -702,7 +702,7 @@ def test_the_record_of_a_run_names_the_device(monkeypatch):
 TAKES = re.compile(r"\b(Tensor|Module|LayeredModel|Distance|CentroidDefense|Classifier|Weighted)\b")
 ELSEWHERE = {
     "fairlib.checks": "called by every case",
-    "fairlib.experiments": "they load what they work on, on the CPU; table1 has a case",
+    "fairlib.book.experiments": "they load what they work on, on the CPU; table1 has a case",
     "fairlib.attacks.": "a module's helpers are reached through the package's functions",
     "fairlib.perceptual.known": "looks at a type only",
 }

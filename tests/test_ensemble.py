@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from fairlib import data, digest, ensemble, runner, training
+from fairlib import data, digest, ensemble, training
+from fairlib.book import runner
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 NETWORKS = tuple(training.RELEASED_EPOCHS)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from fairlib import baselines, checks, claims, complexity, data, evaluation, fairness, geography, training
+from fairlib import baselines, checks, complexity, data, evaluation, fairness, geography, training
+from fairlib.book import claims
 from fairlib.defenses import CentroidDefense
 
 NAN, INF = math.nan, math.inf

@@ -151,8 +151,8 @@ def test_nbval_compares_so(compared):
 def test_a_machine_without_a_home_passes(compared, tmp_path):
     (tmp_path / "file").write_text("no folder")
     nowhere = dict.fromkeys(("HOME", "MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(tmp_path / "file" / "x"))
-    draw = "print(len(fairlib.plots.Figure().subplots().plot([1])))"
-    ran = compared(("import fairlib.plots", ""), (draw, "1\n"), **nowhere)
+    draw = "print(len(fairlib.book.plots.Figure().subplots().plot([1])))"
+    ran = compared(("import fairlib.book.plots", ""), (draw, "1\n"), **nowhere)
     assert ran.returncode == 0, ran.stdout
 
 
@@ -164,6 +164,6 @@ def test_a_lone_reader_without_a_home_sees_no_warning_of_matplotlib(tmp_path):
         "PYTHONPATH": str(ROOT),
     }
     ran = subprocess.run(
-        [sys.executable, "-c", "import fairlib.plots"], env=os.environ | nowhere, capture_output=True, text=True
+        [sys.executable, "-c", "import fairlib.book.plots"], env=os.environ | nowhere, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -23,7 +23,7 @@ def described_image(self: NbElementRenderer, data: MimeData) -> list:
     if alt:
         image["alt"] = alt
     else:
-        self.logger.warning("an output image has no alt text; show it with fairlib.plots.show", line=data.line)
+        self.logger.warning("an output image has no alt text; show it with fairlib.book.plots.show", line=data.line)
     return [image]
 
 

@@ -84,7 +84,7 @@ class Gradients:
 
 
 def outside() -> int:
-    """The `stacklevel` with which a warning points at whoever called the attack: past fairlib's and PyTorch's frames."""
+    """The `stacklevel` with which a warning points at who called the attack, past the frames of fairlib and PyTorch."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in {"fairlib", "torch"}:
         frame, level = frame.f_back, level + 1

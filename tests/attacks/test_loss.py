@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from fairlib import attacks, dro, evaluation, images, perceptual, runtime, training
+from fairlib import attacks, dro, evaluation, perceptual, photographs, runtime, training
 from fairlib.attacks.loss import answers, cross_entropy, lead, margin, named
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -217,7 +217,9 @@ def test_a_gradient_of_zero_is_said(name):
     """Rounding inside the model, whose derivative is zero: the images come back, but not without a word."""
     model = nn.Sequential(Apply(lambda x: x + 0 * x.round() - x + x.detach() - 0 * x), Line()).eval()
     y = model(X).argmax(1).detach()
-    with pytest.warns(UserWarning, match=r"zero at every pixel for images 0, 1, 2, 3, 4, 5 of 6.*resistance means") as w:
+    with pytest.warns(
+        UserWarning, match=r"zero at every pixel for images 0, 1, 2, 3, 4, 5 of 6.*resistance means"
+    ) as w:
         found = EVERY[name](model, X, y)
     assert {warning.filename for warning in w} == {__file__}, "it points at the library, not at who called the attack"
     assert (found - X).abs().max() <= 1 / 255
@@ -238,7 +240,7 @@ def test_one_class_is_no_question(name):
 def test_one_class_is_no_question_elsewhere():
     model, y = Line(end=lambda z: z[:, :1]).eval(), torch.zeros(6, dtype=torch.int64)
     with pytest.raises(ValueError, match="K >= 2 classes"):
-        images.answers(model, X)
+        photographs.answers(model, X)
     with pytest.raises(ValueError, match="K >= 2 classes"):
         dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0))
     with pytest.raises(ValueError, match="K >= 2 classes"):
@@ -306,7 +308,7 @@ class Writes(Line):
 
 def test_measuring_and_training_leave_the_images_alone():
     x, y, model = X.clone(), Y.clone(), Writes().eval()
-    assert torch.equal(images.answers(model, x), images.answers(MODEL, X)) and torch.equal(x, X)
+    assert torch.equal(photographs.answers(model, x), photographs.answers(MODEL, X)) and torch.equal(x, X)
     rob = dro.Weighted(x, y, torch.ones(6).double())
     dro.train(model, rob, alpha=0.1, seed=0, T2=1)
     made = dro.adversarial_data(model, x, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0), T1=1)

@@ -1,0 +1,485 @@
+"""What the second paper leaves open: what each choice changes, out of what the other chapters have recorded.
+
+The choices are `data/tables/ambiguities_hua.csv`. Its column `measures` names, with ";" between them, what measures a
+row: keys of `EFFECTS`, and of `QUANTITIES`, numbers of the ledger (`chapter:quantity`). Nothing is run here.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from fairlib import data, evaluation, fairness, photographs
+from fairlib.book import claims, runner
+from fairlib.book.experiments import compression, dro_training, fairer, ssim_one_step, table1, truncation, trust
+
+COLUMNS = ["row", "measure", "variant", "outcome", "kind", "value", "low", "high", "n"]
+OUTCOMES = ("LPIPS", "L2")  # of table 1; a record without judges has the norms alone
+IMAGE_SET, STEPS = 1_000, 100  # of the paper: photographs, and iterations of Algorithm 1 and PGD
+# What a method, network or defence is called on the page, and a chapter in a link.
+NAMES = {
+    **{"perc_al": "PerC-AL", "pgd": "PGD", "ppgd": "PPGD", "lpa": "LPA", "ours": "Alg. 1"},
+    **{f"ours_a={a}": f"Alg. 1, a = {a}" for a in (0, 1, 5)},
+    **{"LeNet5": "LeNet-5", "FullyConnected": "fully-connected", "jpeg": "JPEG", "bits": "bit depth"},
+}
+CHAPTERS = {
+    **{"table1": "table 1", "truncation": "truncation", "compression": "compression", "trust": "tests and their size"},
+    **{"ssim_one_step": "one-step SSIM", "perceptual_attack": "Algorithm 1", "bias_metric": "bias of a classifier"},
+    **{"dro_training": "Algorithms 2 and 3", "fairer": "fairer models"},
+}
+# What a number of the ledger is called on the page.
+QUANTITIES = {
+    "bias_metric:ftest/p": "p of the printed F with 39 degrees of freedom",
+    "trust:world/variance_exponent": "exponent of n in the standard deviation of an accuracy",
+    "trust:ttest/pgd/p/best": "p of t = 3.85, nearest one-sided test",
+    "trust:ttest/pgd/p/two_sample": "p of t = 3.85, two samples of 50",
+    "trust:ttest/size/same_attack": "rejections between two runs of one attack",
+    "fairer:slope/pgd_minus_ours": "slope of PGD's models minus ours, fifty of one data set",
+    "fairer:slope/drob/pgd_minus_ours": "the same, each data set counted once",
+    "dro_training:raw_steps/share_finite": "share of runs with steps alpha P that stay finite",
+    "dro_training:weights/last_minus_first": "share of the sampling law on the last iteration minus the first",
+}
+
+Rows = list[dict]
+
+
+class Missing(LookupError):
+    """There is no record that measures a choice; the message says which one it would take."""
+
+
+def ledger() -> pd.DataFrame:
+    """The choices, a row each; `measures` and `why` are "" where there is none."""
+    return data.table("ambiguities_hua").fillna({"measures": "", "why": ""})
+
+
+def measured(choices: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, str]]:
+    """What the records say of these rows of `ledger`: the effects, `COLUMNS`, and by row why there are none.
+
+    `kind` says what a value is. Of a choice that was switched: `times`, the ratio of two means; `share`, a difference
+    of two shares; `slope`, a difference of two slopes. `number`, itself, switches nothing. The intervals are 95 %; `n`
+    counts what a value is a mean over (images, worlds), or is None. The reason is the row's own `why`, or the records
+    missing.
+    """
+    found, reasons = [], {}
+    for r in choices.itertuples():
+        missing = []
+        for measure in filter(None, r.measures.split(";")):
+            try:
+                found += [{"row": r.row, "measure": measure} | effect for effect in effects(measure)]
+            except Missing as error:
+                missing.append(str(error))
+            except FileNotFoundError:
+                missing.append(f"the records behind {r.chapter} are not complete")
+        if all(effect["row"] != r.row for effect in found):
+            reasons[r.row] = r.why or f"not measured here: {'; '.join(dict.fromkeys(missing))}"
+    return pd.DataFrame(found, columns=COLUMNS), reasons
+
+
+def effects(measure: str) -> Rows:
+    """What one key measures. Raises ValueError for an unknown one, Missing or FileNotFoundError without its records."""
+    if measure in EFFECTS:
+        return EFFECTS[measure]()
+    if measure not in QUANTITIES:
+        raise ValueError(f"measure is {measure!r}, expected one of: {', '.join([*EFFECTS, *QUANTITIES])}")
+    chapter, _, quantity = measure.partition(":")
+    if quantity not in (recorded := claims.recorded(chapter)):
+        raise Missing(f"{chapter} has not recorded {quantity}")
+    e = recorded[quantity]
+    return [number(QUANTITIES[measure], {"value": e.value, "low": e.low, "high": e.high, "n": e.n})]
+
+
+def text(effect) -> str:
+    """A row of `measured` in one line."""
+    if effect.kind == "number":
+        return f"{effect.variant}: {numbers(effect)}"
+    over = f"; {effect.n:.0f} images" if effect.kind == "times" else ""
+    return f"{effect.outcome} {numbers(effect)} ({effect.variant}{over})"
+
+
+def numbers(effect) -> str:
+    """Value and interval of a row of `measured`, or the value alone where its ends are printed like it."""
+    style = {"times": _factor, "share": _signed(2), "slope": _signed(4), "number": "{:.3g}".format}[effect.kind]
+    value, low, high = map(style, (effect.value, effect.low, effect.high))
+    return ("× " if effect.kind == "times" else "") + (value if low == high else f"{value} [{low}, {high}]")
+
+
+def _factor(v: float) -> str:
+    return f"{v:.2f}" if 0.1 <= v < 10 else f"{v:.2g}"
+
+
+def _signed(digits: int) -> Callable[[float], str]:
+    return lambda v: f"{round(v, digits) + 0.0:+.{digits}f}"  # no -0.00
+
+
+def link(choice) -> str:
+    """Where a row of `ledger` is measured, as HTML for a page in `notebooks/`."""
+    return f'<a href="../notebooks/{choice.chapter}.html#{choice.anchor}">{CHAPTERS[choice.chapter]}</a>'
+
+
+# --- The kinds. -------------------------------------------------------------------------------------------------------
+
+
+def number(variant: str, found: dict) -> dict:
+    return {"variant": variant, "outcome": "", "kind": "number"} | {k: found[k] for k in ("value", "low", "high", "n")}
+
+
+def share(variant: str, outcome: str, found: dict) -> dict:
+    return number(variant, found) | {"outcome": outcome, "kind": "share"}
+
+
+def times(variant: str, switched: pd.DataFrame, default: pd.DataFrame, columns: Sequence[str] = OUTCOMES) -> Rows:
+    """Mean of each column with the switch over its mean without, over the images on which both succeed.
+
+    Rows of `table1`, one per image on either side; a column that either lacks is left out. Fewer than two images in
+    common give nothing.
+    """
+    both = switched[switched["success"]].merge(default[default["success"]], on="image", suffixes=("", " before"))
+    columns = [c for c in columns if f"{c} before" in both]
+    if len(both) < 2:
+        return []
+    return [
+        number(variant, photographs.ratio(both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"}
+        for c in columns
+    ]
+
+
+def unpaired(first: pd.Series, second: pd.Series) -> dict[str, float]:
+    """Difference of two shares, `right` of `n`, of which it is not known on which images they agree (Newcombe 1998)."""
+    counts = int(first["right"]), int(first["n"]), int(second["right"]), int(second["n"])
+    low, high = confint_proportions_2indep(*counts, method="newcomb")
+    value = counts[0] / counts[1] - counts[2] / counts[3]
+    return {"value": value, "low": float(low), "high": float(high), "n": counts[1]}
+
+
+# --- Section 3. -------------------------------------------------------------------------------------------------------
+
+
+def method(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    return rows[rows["method"] == name]
+
+
+def beside_paper() -> Rows:
+    """Our PGD over the printed one: classifier, weights and images at once, and no cost that could differ."""
+    own, printed = table1.attacked_rows().query("method == 'pgd' and success"), table1.published().loc["pgd"]
+    found = {c: photographs.mean(own[c] / printed[c]) for c in OUTCOMES}
+    return [number(f"{c} of PGD in this book's whole run over the printed one", f) for c, f in found.items()]
+
+
+def right_ones() -> Rows:
+    """The share of the images here that the classifier gets right, and the numbers of them that would fit table 1."""
+    rows = pd.concat([table1.recorded(what)[["image", "right"]] for what in ("table", "stepping") if _has(what)])
+    here = photographs.success_rate(rows.drop_duplicates("image")["right"].astype(bool))
+    fitting = denominators([table1.published()["success"][m] for m in ("ppgd", "lpa")])
+    ends = {"value": float(np.median(fitting)), "low": min(fitting), "high": max(fitting), "n": None}
+    return [
+        number("share that the classifier here gets right", here),
+        number(f"right ones of {IMAGE_SET:,} that fit both rates below 100 %, median and ends of {len(fitting)}", ends),
+    ]
+
+
+def denominators(rates: Sequence[float], most: int = IMAGE_SET, decimals: int = 4) -> list[int]:
+    """The numbers of images from half of `most` on, of which some whole number makes each of these printed rates."""
+    half = 0.5 * 10.0**-decimals + claims.TINY
+    return [n for n in range(most // 2, most + 1) if all(abs(round(rate * n) / n - rate) <= half for rate in rates)]
+
+
+def _has(what: str) -> bool:
+    return what in set(runner.results("table1")["what"])
+
+
+def step() -> Rows:
+    """Algorithm 1 without a cost over PGD: the same loop, but for the norm of the gradient."""
+    sweep = table1.tried(table1.recorded("lambda")).query("method == 'ours_a=0' and lam == 0")
+    return times("not normalised over normalised", sweep, method(table1.attacked_rows(), "pgd"))
+
+
+def rounding() -> Rows:
+    """The other two roundings over `floor`, and what they do to success."""
+    rows, found = table1.tried(table1.recorded("rounding")), []
+    for name in ("pgd", "ours_a=0", "ours_a=5"):
+        by = {quantise: own for quantise, own in method(rows, name).groupby("quantise")}
+        for quantise in ("round", "straight_through"):
+            variant = f"{quantise.replace('_', '-')}, {NAMES[name]}"
+            found += times(variant, by[quantise], by["floor"])
+            found += success(variant, by[quantise], by["floor"])
+    return found
+
+
+def success(variant: str, switched: pd.DataFrame, default: pd.DataFrame) -> Rows:
+    """The success rate with the switch minus that without, on the same images."""
+    both = switched.merge(default, on="image")
+    with_, without = both["success_x"], both["success_y"]
+    value, low, high = evaluation.paired(int((with_ & ~without).sum()), int((without & ~with_).sum()), len(both))
+    return [share(variant, "success", {"value": value, "low": low, "high": high, "n": len(both)})]
+
+
+def norms() -> Rows:
+    """The printed L2 over that which the printed L1 implies: sums over pixels in [0, 1], rounded down.
+
+    The ends are what two printed decimals leave open; there is no sample.
+    """
+    printed = table1.published().loc[list(table1.STEPPING)]
+    implied = truncation.walk(printed["L1"].to_numpy())["L2"]
+    found = []
+    for name, L2, walked in zip(printed.index, printed["L2"], implied, strict=True):
+        ends = {key: (L2 + d) / walked for key, d in (("value", 0), ("low", -0.005), ("high", 0.005))}
+        variant = f"printed L2 over that which the printed L1 implies, {NAMES[name]} (ends: rounding of the print)"
+        found.append(number(variant, ends | {"n": None}))
+    return found
+
+
+def whole_budget() -> Rows:
+    """The share of images on which an attack takes all its hundred steps, so that nothing looks after the last."""
+    rows = table1.attacked_rows()
+    found = {name: method(rows, name)["backwards"] >= STEPS for name in table1.STEPPING}
+    told = "share of images that take all steps"
+    return [number(f"{told}, {NAMES[m]}", photographs.success_rate(used)) for m, used in found.items()]
+
+
+def confidence() -> Rows:
+    """Algorithm 1 with a = 1 and a = 5 over a = 0."""
+    rows = table1.attacked_rows()
+    default = method(rows, "ours_a=0")
+    return [e for a in (1, 5) for e in times(f"a = {a} over a = 0", method(rows, f"ours_a={a}"), default)]
+
+
+def lam() -> Rows:
+    """Each lambda of the sweep over lambda = 1."""
+    rows, found = table1.tried(table1.recorded("lambda")), []
+    for name in ("ours_a=0", "ours_a=5"):
+        own = method(rows, name)
+        for value in table1.LAMBDAS:
+            if value > 1:
+                found += times(f"lambda = {value:g}, {NAMES[name]}", own[own["lam"] == value], own[own["lam"] == 1])
+    return found
+
+
+def cost() -> Rows:
+    """Algorithm 1 without its cost over that with it, at lambda = 1."""
+    rows = table1.tried(table1.recorded("lambda"))
+    by = {name: method(rows, name) for name in ("ours_a=0", "ours_a=5")}
+    return [
+        e for m, own in by.items() for e in times(f"no cost, {NAMES[m]}", own[own["lam"] == 0], own[own["lam"] == 1])
+    ]  # fmt: skip
+
+
+def pgd_steps() -> Rows:
+    """How many steps PGD takes: with so many, a ball that is no smaller than they are long would never be left."""
+    steps = method(table1.attacked_rows(), "pgd")["backwards"]
+    longest = dict.fromkeys(("value", "low", "high"), float(steps.max())) | {"n": len(steps)}
+    return [number("steps of PGD, mean", photographs.mean(steps)), number("steps of PGD, most", longest)]
+
+
+def budget() -> Rows:
+    """PerC-AL with its authors' iterations over the few of the embedded profile, on the same images."""
+    rows = table1.tried(runner.results("table1").query("what == 'table' and method == 'perc_al'"))
+    by = {name: own for name, own in rows.groupby("budget")}
+    few, many = table1.PERC_AL_N["embedded"], table1.PERC_AL_N["paper"]
+    if len(by) < 2:
+        raise Missing(
+            f"the records hold PerC-AL with {' and '.join(str(table1.PERC_AL_N[b]) for b in by)} iterations only"
+        )
+    return times(f"{many} iterations over {few}", by["paper"], by["embedded"])
+
+
+def random_start() -> Rows:
+    """PPGD and LPA from the image itself, and the random start alone, over the two from their random start."""
+    without, rows, found = table1.tried(table1.recorded("start")), table1.attacked_rows(), []
+    noise = method(without, "noise").assign(success=True)
+    for name in ("ppgd", "lpa"):
+        default = method(rows, name)
+        found += times(f"no random start, {NAMES[name]}", method(without, name), default)
+        found += times(f"the start alone, {NAMES[name]}", noise, default)
+        found += success(f"no random start, {NAMES[name]}", method(without, name), default)
+    return found
+
+
+def backbone() -> Rows:
+    """LPIPS on AlexNet over LPIPS on VGG, of the same attacked images; needs records whose cost is the former."""
+    if table1.cost_name() != table1.SUBSTITUTE:
+        raise Missing(f"the cost of the records is {table1.cost_name()}, not {table1.SUBSTITUTE}")
+    rows = table1.tried(table1.recorded("lambda")).query("lam == 1")
+    alex = rows.assign(LPIPS=table1.SCALE["LPIPS"] * rows["cost"])
+    return [
+        e for m in ("ours_a=0", "ours_a=5")
+        for e in times(f"AlexNet over VGG, {NAMES[m]}", method(alex, m), method(rows, m), ["LPIPS"])
+    ]  # fmt: skip
+
+
+def judges() -> Rows:
+    """Algorithm 1 over PGD as the saliency model sees the two, over what LPIPS sees."""
+    rows = table1.attacked_rows()
+    seen = [table1.by_method(rows, judge)[["ours_a=0", "pgd"]].dropna().to_numpy().T for judge in ("saliency", "LPIPS")]
+    f = photographs.bootstrapped(_ratios, *seen[0], *seen[1])
+    outcome = f"{NAMES['ours_a=0']}, over {NAMES['pgd']}"
+    return [number("saliency in place of LPIPS", f) | {"outcome": outcome, "kind": "times"}]
+
+
+def _ratios(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, axis: int) -> np.ndarray:
+    return a.mean(axis) / b.mean(axis) / (c.mean(axis) / d.mean(axis))
+
+
+def means_over() -> Rows:
+    """The mean over all attacked images over that of those turned, for the methods that fail on some."""
+    rows, found = table1.attacked_rows(), []
+    for name in table1.METHODS:
+        own = method(rows, name)
+        if own["success"].all() or own["success"].sum() < 2:
+            continue
+        for c in OUTCOMES:
+            f = photographs.bootstrapped(_all_over_turned, own[c], own["success"])
+            found.append(number(f"all over turned, {NAMES[name]}", f) | {"outcome": c, "kind": "times"})
+    if not found:
+        raise Missing("every method turns every image of the records, and the two means are one")
+    return found
+
+
+def _all_over_turned(values: np.ndarray, turned: np.ndarray, axis: int) -> np.ndarray:
+    return values.mean(axis) / (values * turned).mean(axis) * turned.mean(axis)
+
+
+def denominator() -> Rows:
+    """The success rate over all images, those that were wrong before among the failures, minus that over right ones."""
+    rows, found = table1.recorded("table"), []
+    everything = rows.groupby("image")["right"].first().astype(bool)
+    for name in ("pgd", "ppgd"):
+        hit = method(table1.tried(rows), name).set_index("image")["success"].reindex(everything.index, fill_value=False)
+        found.append(
+            share(f"over all images, {NAMES[name]}", "success", photographs.bootstrapped(_over_all, hit, everything))
+        )
+    return found
+
+
+def _over_all(hit: np.ndarray, right: np.ndarray, axis: int) -> np.ndarray:
+    return hit.mean(axis) - hit.mean(axis) / right.mean(axis)
+
+
+def mildest() -> Rows:
+    """The lead of a = 5 over PPGD at the mildest setting of figure 4 minus that averaged over all."""
+    found, outcomes = [], compression.recorded()
+    for defence, settings in compression.SETTINGS.items():
+        mild = outcomes[outcomes["setting"] == max(settings)]
+        ends = [compression.averaged(of, defence) for of in (mild, outcomes)]
+        gap = [table["ours_a=5"] - table["ppgd"] for table in ends]
+        found.append(
+            share(f"mildest setting, {NAMES[defence]}", "lead of a = 5 over PPGD", photographs.difference(*gap))
+        )
+    return found
+
+
+def unbroken() -> Rows:
+    """Success behind a defence over the settings at which the clean image comes through, minus that over all."""
+    found, outcomes = [], compression.recorded()
+    for defence in compression.SETTINGS:
+        of = outcomes[outcomes["defence"] == defence]
+        through = ~method(of, compression.CLEAN).set_index(["image", "setting"])["success"]
+        own = method(of, "ours_a=5").set_index(["image", "setting"])["success"]
+        both = pd.DataFrame({"hit": own, "through": through, "both": own & through}).groupby("image").mean()
+        f = photographs.bootstrapped(_given, both["both"], both["through"], both["hit"])
+        found.append(share(f"without what {NAMES[defence]} breaks by itself", "success of a = 5", f))
+    return found
+
+
+def _given(both: np.ndarray, through: np.ndarray, hit: np.ndarray, axis: int) -> np.ndarray:
+    return both.mean(axis) / through.mean(axis) - hit.mean(axis)
+
+
+def ssim_windows() -> Rows:
+    """Digits that the step with SSIM's own windows turns, minus those that the step with mirrored ones turns."""
+    return [
+        share(
+            f"windows inside, {NAMES[network]}", "digits turned", unpaired(rows["ssim, inside", at], rows["ssim", at])
+        )
+        for network, rows in digits().items()
+        for at in (ssim_one_step.FIGURE_L2,)
+    ]
+
+
+def ssim_length() -> Rows:
+    """Digits turned by the SSIM step of other lengths, or on the other network, minus those by the one of figure 2."""
+    at, rows = ssim_one_step.FIGURE_L2, digits()
+    found = [
+        share(f"L2 of {L2:g}, {NAMES[network]}", "digits turned", unpaired(own["ssim", L2], own["ssim", at]))
+        for network, own in rows.items()
+        for L2 in (at / 2, 2 * at)
+    ]
+    first, second = ssim_one_step.NETWORKS
+    other = unpaired(rows[second]["ssim", at], rows[first]["ssim", at])
+    return [*found, share(f"{NAMES[second]} in place of {NAMES[first]}", "digits turned", other)]
+
+
+def digits() -> dict[str, dict[tuple[str, float], pd.Series]]:
+    """The rows of `ssim_one_step` by network, then attack and L2. FileNotFoundError unless both networks have any."""
+    rows = runner.results("ssim_one_step")
+    found = {
+        n: {(r["attack"], r["L2"]): r for _, r in rows[rows["network"] == n].iterrows()} for n in ssim_one_step.NETWORKS
+    }
+    if not all(found.values()):
+        raise FileNotFoundError("a network of ssim_one_step has no record; run `make reproduce ONLY=ssim_one_step/`")
+    return found
+
+
+# --- Section 4. -------------------------------------------------------------------------------------------------------
+
+
+def weights() -> Rows:
+    """Rejections in fair worlds with weights n_i (Sigma as a deviation) minus those with sqrt(n_i) (as a variance)."""
+    sizes = trust.sizes().rename(columns={"rejected": "right", "worlds": "n"})
+    return [
+        share("weights n in place of sqrt(n)", "rejected fair worlds", unpaired(sizes.loc["wls"], sizes.loc["gls"]))
+    ]
+
+
+def scaling() -> Rows:
+    """Accuracy after steps that P does not scale, minus that after normalised ones, seed by seed."""
+    return _steps([("P samples only", {"scaling": "sampling only"})])
+
+
+def alpha() -> Rows:
+    """Accuracy after steps ten times shorter and longer than this book's, minus that after its own."""
+    own = fairer.ALPHA
+    return _steps([(f"alpha = {own * factor:g}", {"alpha": own * factor}) for factor in (0.1, 10)])
+
+
+def _steps(switches: Sequence[tuple[str, dict]]) -> Rows:
+    rows = dro_training.recorded("steps")
+    default = {"scaling": "normalised", "alpha": fairer.ALPHA}
+
+    def at(setting: dict) -> pd.Series:
+        chosen = (rows["scaling"] == setting["scaling"]) & np.isclose(rows["alpha"], setting["alpha"])
+        return rows[chosen].set_index("run")["accuracy"]
+
+    found = []
+    for variant, switch in switches:
+        gap = (at(default | switch) - at(default)).dropna()
+        if len(gap) > 1:
+            found.append(share(variant, "accuracy", evaluation.over_seeds(gap) | {"n": None}))
+    return found
+
+
+def attack_in_training() -> Rows:
+    """The slope of models from attacks that are rounded at the end, minus that of models from the printed ones.
+
+    The difference of the means over data sets, each of which counts once, with Welch's interval.
+    """
+    slopes, found = fairer.slopes(), []
+    for arm in ("pgd", "ours"):
+        sets = [fairer.by_set(slopes, name) for name in (f"{arm}, rounded at the end", arm)]
+        if min(map(len, sets)) < 2:
+            raise Missing(f"fairer has no two data sets of {arm} rounded at the end")
+        e = fairness.compare_over_sets(*sets)
+        gap = {"value": e.difference, "low": e.low, "high": e.high, "n": None}
+        switched = {"outcome": "absolute slope", "kind": "slope"}
+        found.append(number(f"rounded at the end, {NAMES[arm]}", gap) | switched)
+    return found
+
+
+EFFECTS: dict[str, Callable[[], Rows]] = {
+    "beside_paper": beside_paper, "right_ones": right_ones, "step": step, "rounding": rounding, "norms": norms,
+    "whole_budget": whole_budget, "confidence": confidence, "lambda": lam, "cost": cost, "pgd_steps": pgd_steps,
+    "budget": budget, "random_start": random_start, "backbone": backbone, "judges": judges, "means_over": means_over,
+    "denominator": denominator, "mildest": mildest, "unbroken": unbroken, "ssim_windows": ssim_windows,
+    "ssim_length": ssim_length, "weights": weights, "scaling": scaling, "alpha": alpha,
+    "attack_in_training": attack_in_training,
+}  # fmt: skip

@@ -1,0 +1,191 @@
+"""Do models trained on the worst case depend less on a country's wealth? All arms, in the simulated world.
+
+Second paper, sections 4.2 and 4.3 and figure 5b. The world says which image carries the shortcut; that is looked at
+here after all training is done, to explain what was found.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from fairlib import attacks, checks, dro, evaluation, fairness, geography, perceptual, runtime, training
+from fairlib.book import runner
+from fairlib.book.experiments.headline import mean
+from fairlib.models import LayeredModel
+
+START = ("LeNet5", "World")  # the model that every arm starts from, trained plainly on the world
+WORLD = 0  # its seed
+IMAGES = 10_000  # that the start model was trained on, and as many others to test on
+ALPHA, T1, T2, BATCH = 0.01, 3, 3, 32
+TOGETHER = 10  # models that are trained in step
+NOISE = 8 / 255
+SSIM_LENGTH = 0.7  # the mean length of PGD's attacks on the start model
+PERC_STEPS = 20
+
+
+# What each arm attacks with; None for no attack. Hyperparameters are the attacks' own defaults where none stand here.
+ARMS: dict[str, Callable[[torch.Generator], dro.Attack] | None] = {
+    "plain": None,
+    "noise": lambda generator: partial(attacks.random_sign, eps=NOISE, generator=generator),
+    "pgd": lambda generator: attacks.pgd_l2,
+    "perc": lambda generator: partial(attacks.perc_al, N=PERC_STEPS),
+    "ssim": lambda generator: partial(attacks.ssim_step, eps=SSIM_LENGTH),
+    "ours": lambda generator: partial(attacks.perceptual, cost=perceptual.distance("SSIM")),
+    "pgd, rounded at the end": lambda generator: partial(attacks.pgd_l2, quantise="straight_through"),
+    "ours, rounded at the end": lambda generator: partial(
+        attacks.perceptual, cost=perceptual.distance("SSIM"), quantise="straight_through"
+    ),
+}
+ADVERSARIAL = ("pgd", "perc", "ssim", "ours")
+RIVALS = ("pgd", "perc")  # what the paper compares with
+VARIANTS = ("pgd, rounded at the end", "ours, rounded at the end")
+# Images that Algorithm 2 starts from; D_rob for each adversarial arm, and for each variant; models from an arm's first
+# D_rob, from each other one, and from one of a variant.
+SIZES = {
+    "embedded": {"images": 2_000, "sets": 8, "variants": 3, "first": 50, "others": 10, "variant": 5},
+    "paper": {"images": 10_000, "sets": 8, "variants": 8, "first": 50, "others": 50, "variant": 50},
+}
+
+
+def units(profile: str) -> list[dict]:
+    """The start model, and for each arm its data sets D_rob, a seed each, with the models trained on it."""
+    size = SIZES[checks.one_of(profile, tuple(SIZES), "profile")]
+    found = [{"arm": "start", "seed": 0, "images": IMAGES, "models": 1}]
+    sets = dict.fromkeys(ARMS, 1) | dict.fromkeys(ADVERSARIAL, size["sets"]) | dict.fromkeys(VARIANTS, size["variants"])
+    for arm, n in sets.items():
+        for seed in range(n):
+            models = size["variant" if arm in VARIANTS else "others" if seed else "first"]
+            found.append({"arm": arm, "seed": seed, "images": size["images"], "models": models})
+    return found
+
+
+def run(*, arm: str, seed: int, images: int, models: int) -> dict:
+    """`rows` of `model` and how many held-out images it gets `right`, a number per country.
+
+    For every arm but `start` also a row per `group` of held-out images: by how much the arm's models, on the mean, are
+    more accurate on them than the start model (`value`, with its 95 % interval over images, `low` and `high`, of `n`).
+    """
+    test, model = geography.world("test", IMAGES, seed=WORLD), training.shipped(*START)
+    before = right(model, test.x, test.y)
+    if arm == "start":
+        return {"rows": [{"model": 0, "right": by_country(before, test.country)}]}
+    trained = arm_models(model, arm, seed=seed, images=images, models=models)
+    found = torch.stack([right(one, test.x, test.y) for one in trained])
+    rows = [{"model": i, "right": by_country(one, test.country)} for i, one in enumerate(found)]
+    gained = found.float().mean(0) - before.float()
+    return {"rows": rows + [{"group": name} | mean(gained[of]) for name, of in groups(test).items()]}
+
+
+def arm_models(model: LayeredModel, arm: str, *, seed: int, images: int, models: int) -> list[LayeredModel]:
+    """Algorithm 2 from `model` with the arm's attack, on the first `images` of the world; then Algorithm 3.
+
+    Every draw is the arm's and the seed's own. `plain` trains on the images themselves, for as many steps.
+    """
+    world = geography.world("train", IMAGES, seed=WORLD)
+    x, y, rounds = world.x[:images], world.y[:images], T2
+    own = 1_000 * (list(ARMS).index(checks.one_of(arm, tuple(ARMS), "arm")) * 1_000 + seed)
+    if ARMS[arm] is None:
+        rob, rounds = dro.Weighted(x, y, torch.ones(images, dtype=torch.float64)), (T1 + 1) * T2
+    else:
+        g = runtime.generator(own)
+        options = {"T1": T1, "alpha": ALPHA, "batch_size": BATCH, "generator": g}
+        rob = dro.adversarial_data(model, x, y, attack=ARMS[arm](g), **options)
+    seeds = [own + 1 + i for i in range(models)]
+    parts = [seeds[first : first + TOGETHER] for first in range(0, models, TOGETHER)]
+    options = {"alpha": ALPHA, "T2": rounds, "batch_size": BATCH}
+    return [one for part in parts for one in dro.train_many(model, rob, seeds=part, **options)]
+
+
+def right(model: LayeredModel, x: Tensor, y: Tensor) -> Tensor:
+    """Which images (N, 1, 28, 28) the model classifies as y (N,) says: (N,) bool."""
+    with torch.no_grad():
+        return torch.cat([model(batch).argmax(1) for batch in x.split(100)]) == y
+
+
+def by_country(chosen: Tensor, country: Tensor) -> list[int]:
+    """How many of the chosen images (N,) bool come from each country (N,)."""
+    return torch.bincount(country[chosen], minlength=geography.COUNTRIES).tolist()
+
+
+def groups(world: geography.World) -> dict[str, Tensor]:
+    """Images by their country's GDP per head, a third of the countries each, and by what the world hides: (N,) bool."""
+    thirds = np.array_split(world.table["log_gdp"].to_numpy().argsort(), 3)
+    wealth = dict(zip(("poorest third", "middle third", "richest third"), thirds, strict=True))
+    found = {name: torch.isin(world.country, torch.tensor(which)) for name, which in wealth.items()}
+    everybody = torch.ones_like(world.stamped)
+    return found | {"all": everybody, "stamped": world.stamped, "not stamped": ~world.stamped}
+
+
+# --- What the records say. --------------------------------------------------------------------------------------------
+
+
+def recorded() -> pd.DataFrame:
+    """The rows of all units; of each arm and seed those with most images where both profiles were run."""
+    rows = runner.results("fairer")
+    return rows[rows["images"] == rows.groupby(["arm", "seed"])["images"].transform("max")]
+
+
+def table(right: list[int]) -> pd.DataFrame:
+    """The country table of a model that gets so many held-out images right, a number per country."""
+    countries = held_out()
+    found = countries.assign(right=right)[countries["n"] > 0]
+    return found.assign(accuracy=found["right"] / found["n"])
+
+
+@cache
+def held_out() -> pd.DataFrame:
+    """The world's countries, `log_gdp` and how many held-out images they have, `n`."""
+    test = geography.world("test", IMAGES, seed=WORLD)
+    return test.table[["log_gdp"]].assign(n=by_country(torch.ones_like(test.stamped), test.country))
+
+
+def slopes() -> pd.DataFrame:
+    """Of each model the absolute GLS `slope` and the `accuracy` over all held-out images: `arm`, `seed`, `model`."""
+    rows = recorded().dropna(subset=["right"])
+    tables = [table(right) for right in rows["right"]]
+    slope = [abs(fairness.slope(one).slope) for one in tables]
+    accuracy = [one["right"].sum() / one["n"].sum() for one in tables]
+    found = rows[["arm", "seed"]].assign(model=rows["model"].astype(int), slope=slope, accuracy=accuracy)
+    return found.reset_index(drop=True)
+
+
+def first(found: pd.DataFrame, arm: str) -> np.ndarray:
+    """The slopes of an arm's models from its first D_rob."""
+    return found.query("arm == @arm and seed == 0")["slope"].to_numpy()
+
+
+def by_set(found: pd.DataFrame, arm: str) -> list[np.ndarray]:
+    """The slopes of an arm's models, an array for each D_rob."""
+    return [models["slope"].to_numpy() for _, models in found.query("arm == @arm").groupby("seed")]
+
+
+def changes() -> pd.DataFrame:
+    """By how much each arm's models from its first D_rob are more accurate than the start model, a row per `group`."""
+    rows = recorded().dropna(subset=["group"]).query("seed == 0")
+    return rows[["arm", "group", "value", "low", "high", "n"]].reset_index(drop=True)
+
+
+def estimates() -> dict[str, dict]:
+    """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records."""
+    found = slopes()
+    ours, before = first(found, "ours"), first(found, "start").item()
+    nearest = min(RIVALS, key=lambda arm: first(found, arm).mean())
+    compared = {f"slope/{arm}_minus_ours": fairness.compare(first(found, arm), ours, "welch") for arm in RIVALS}
+    compared["slope/margin/ours"] = compared[f"slope/{nearest}_minus_ours"]
+    quantities = {key: {"value": c.difference, "anchor": "fig-5b"} | interval(c) for key, c in compared.items()}
+    quantities["slope/start_minus_ours"] = evaluation.over_seeds(before - ours) | {"anchor": "fig-5b"}
+    for arm in RIVALS:
+        c = fairness.compare_over_sets(by_set(found, arm), by_set(found, "ours"))
+        quantities[f"slope/drob/{arm}_minus_ours"] = {"value": c.difference, "anchor": "data-sets"} | interval(c)
+    (poor,) = changes().query("arm == 'ours' and group == 'poorest third'").to_dict("records")
+    gained = {key: poor[key] for key in ("value", "low", "high")} | {"anchor": "who-gains"}
+    quantities["poor_accuracy/ours_minus_start"] = gained
+    return {key: {"record": "results/fairer", "n": IMAGES} | fields for key, fields in quantities.items()}
+
+
+def interval(found: fairness.Comparison) -> dict[str, float]:
+    return {"low": found.low, "high": found.high}

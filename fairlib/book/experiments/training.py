@@ -1,0 +1,77 @@
+"""What the ledger asks of the chapter on training. First paper, section 3.3."""
+
+import pandas as pd
+from torch import nn
+
+from fairlib import data, training
+from fairlib.book import runner
+from fairlib.book.experiments import headline
+from fairlib.evaluation import over_seeds
+
+TRAINED_ON = "results/seeds"
+
+
+def accuracies() -> pd.DataFrame:
+    """The recorded trainings: index `network`, `dataset`, `seed`; columns method and eps.
+
+    Raises FileNotFoundError where a network has none yet.
+    """
+    rows = runner.results("seeds").query("what == 'trainings'")
+    rows = rows.assign(accuracy=rows["right"] / rows["n"])
+    table = rows.pivot_table("accuracy", index=["network", "dataset", "seed"], columns=["method", "eps"])
+    return complete(table, "seeds")
+
+
+def complete(table: pd.DataFrame, chapter: str) -> pd.DataFrame:
+    """A chapter's records, indexed by `network`, `dataset` and more, in order; refused where a pair has none."""
+    there = {pair[:2] for pair in table.index}
+    if missing := [" on ".join(pair) for pair in headline.PAIRS if pair not in there]:
+        raise FileNotFoundError(
+            f"no results of {chapter} for {', '.join(missing)}; run `make reproduce ONLY={chapter}/`"
+        )
+    return table.sort_index()
+
+
+def estimates() -> dict[str, dict]:
+    """The quantities that the ledger asks of this chapter (data/claims/README.md), from records and networks."""
+    released = accuracies()["defenseless"][0.0]
+    rows = runner.results("headline").query("what == 'printed rule'")
+    printed = complete(rows.set_index(["network", "dataset", "seed"]), "headline")
+    seeds = {"anchor": "training-verdict", "record": TRAINED_ON, "n": 10_000}
+    rule = {"anchor": "printed-rule-or-released-run", "record": "results/headline"}
+    found = {}
+    for network, name in headline.PAIRS:
+        key, stopped = f"{network}/{name}/defenseless/eps=0/training=", printed.loc[network, name]
+        found[f"{key}released"] = over_seeds(released[network, name]) | seeds
+        found[f"{key}paper"] = over_seeds(stopped["right"] / stopped["n"]) | rule | {"n": 10_000}
+    for network in training.RELEASED_EPOCHS:
+        harder = released[network, "MNIST"] - released[network, "FashionMNIST"]
+        found[f"{network}/mnist_minus_fashion/eps=0"] = over_seeds(harder) | seeds
+        best = printed.loc[network, "MNIST"]["validation"]
+        reached = over_seeds(best)
+        # Where each training was stopped by the rule, each is at 95 % or more, and so is their mean.
+        reached["low"] = max(reached["low"], min(headline.STOP_AT, best.min()))
+        found[f"{network}/MNIST/validation/training=paper"] = reached | rule | {"n": 5_000}
+    counted = {key: dict.fromkeys(("value", "low", "high"), value) for key, value in counts().items()}
+    return found | {key: estimate | {"anchor": "training-verdict"} for key, estimate in counted.items()}
+
+
+def counts() -> dict[str, int]:
+    """What is counted on the networks and on the split."""
+    networks = {network: training.initialised(network, seed=0) for network in training.RELEASED_EPOCHS}
+    linear = {n: [layer for layer in model.modules() if isinstance(layer, nn.Linear)] for n, model in networks.items()}
+    maps = [layer for layer in networks["LeNet5"].modules() if isinstance(layer, nn.Conv2d)]
+    (width,) = {layer.out_features for layer in linear["FullyConnected"][:-1]}
+    return {
+        "FullyConnected/linear_layers": len(linear["FullyConnected"]),
+        "FullyConnected/hidden_width": width,
+        "LeNet5/layers": len(linear["LeNet5"]) + len(maps),
+        "LeNet5/linear_layers": len(linear["LeNet5"]),
+        **{f"{name}/validation_images": validation_images(name) for name in data.DATASETS},
+    }
+
+
+def validation_images(dataset: str) -> int:
+    """The official training images minus those that a network is trained on."""
+    _, y = data.load(dataset, "train")
+    return len(y) - len(data.train_validation(y, y)[0])

@@ -1,0 +1,106 @@
+"""What the chapter on defences makes of hand-made records, and of images that are attacked on the spot."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from fairlib import files
+from fairlib.book import claims, runner
+from fairlib.book.experiments import compression, table1
+
+N = 10
+# Of ten images, how many each method turns at every setting of a defence; what is not listed it turns at none.
+TURNED = {
+    "jpeg": {"none": 1, "perc_al": 2, "pgd": 3, "ppgd": 5, "lpa": 6, "ours_a=0": 4, "ours_a=1": 7, "ours_a=5": 9},
+    "bits": {"none": 9, "perc_al": 5, "pgd": 2, "ppgd": 8, "lpa": 1, "ours_a=0": 2, "ours_a=1": 4, "ours_a=5": 7},
+}
+
+
+def made(method: str, image: int) -> dict:
+    """At the first setting of each defence the clean image's outcome, at the others the method's own."""
+    row = {"image": image, "right": True, "method": method, "success": True}
+    for defence, settings in compression.SETTINGS.items():
+        first, rest = (int(image >= TURNED[defence][name]) for name in ("none", method))
+        row[defence] = [first] + [rest] * (len(settings) - 1)
+    return row
+
+
+def rows() -> list[dict]:
+    found = [made(method, image) for image in range(N) for method in ("none", *table1.METHODS)]
+    return [*found, {"image": N, "right": False, "method": "none"}]
+
+
+def write(content: list[dict]) -> None:
+    shard = table1.SHARDS["embedded"]["table"]
+    unit = runner.Unit("table1", {"what": "table", "budget": "embedded", "first": shard.start, "images": shard.step})
+    result = {"cost": "LPIPS-Alex", "rows": content}
+    with files.replacing(unit.path) as partial:
+        record = {"arguments": unit.arguments, "source": "s", "provenance": {}, "result": result}
+        partial.write_text(json.dumps(record))
+
+
+def test_curves(house):
+    write(rows())
+    found = compression.curves(compression.recorded()).set_index(["defence", "setting", "method"])
+    assert len(found) == (len(table1.QUALITIES) + len(table1.BITS)) * 8 and (found["n"] == N).all()
+    for defence, settings in compression.SETTINGS.items():
+        for method, turned in TURNED[defence].items():
+            values = [found["value"][defence, setting, method] for setting in settings]
+            assert values == pytest.approx([TURNED[defence]["none"] / N] + [turned / N] * (len(settings) - 1))
+    assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
+    low, high = found.loc["jpeg", table1.QUALITIES[1], "ppgd"][["low", "high"]]
+    assert (round(low, 3), round(high, 3)) == (0.237, 0.763), "Wilson's interval of 5 in 10"
+
+
+def test_estimates(house):
+    write(rows())
+    found = {key: claims.Estimate(**fields) for key, fields in compression.estimates().items()}
+    for defence, settings in compression.SETTINGS.items():
+        weight = (len(settings) - 1) / len(settings) / N
+        turned = TURNED[defence]
+        for key in found:
+            if key.startswith(f"{defence}/") and "_minus_" in key:
+                first, second = key.removeprefix(f"{defence}/").split("_minus_")
+                assert found[key].value == pytest.approx(weight * (turned[first] - turned[second]), abs=1e-9)
+                assert found[key].n == N
+        best = max(n for method, n in turned.items() if method not in ("ours_a=5", "none"))
+        assert found[f"{defence}/margin/ours_a=5"].value == pytest.approx(weight * (turned["ours_a=5"] - best))
+    assert found["jpeg/margin/ours_a=5"].value > 0 > found["bits/margin/ours_a=5"].value
+
+
+def test_the_ledger_takes_every_quantity(house):
+    write(rows())
+    found = {key: claims.Estimate(**fields) for key, fields in compression.estimates().items()}
+    claims.record("compression", found, {})
+    assert {c.quantity for c in claims.load("hua") if c.chapter == "compression"} - {None} == set(found)
+
+
+def test_missing_records_are_named(house):
+    with pytest.raises(FileNotFoundError, match="run `make reproduce ONLY=table1/`"):
+        compression.estimates()
+
+
+class Bright(nn.Module):
+    """Says 1 where the mean of an image is above one half, else 0."""
+
+    def forward(self, x):
+        z = x.flatten(1).mean(1, keepdim=True) - 0.5
+        return torch.cat([-z, z], 1)
+
+
+def test_live_images_are_counted_like_recorded_ones(one_thread):
+    """By hand: flat images of 0.3 and 0.55; one bit makes the second one white, the first one black."""
+    x = torch.stack([torch.full((3, 16, 16), v) for v in (0.3, 0.55)])
+    y = torch.tensor([0, 1])
+    darker = (x - torch.tensor([0.0, 0.1]).view(-1, 1, 1, 1)).round(decimals=4)  # the second one's answer turns
+    nearly = (x - torch.tensor([0.0, 0.04]).view(-1, 1, 1, 1)).round(decimals=4)  # it does not, and one bit restores it
+    found = compression.live(Bright().eval(), x, y, {"darker": darker, "nearly": nearly})
+    share = found.pivot_table("success", ["defence", "setting"], "method", sort=False)
+    assert (share["none"] == 0).all()
+    assert (share["darker"] == 0.5).all()
+    assert share["nearly"]["bits", 1] == 0
+    assert (share.loc["jpeg", "nearly"] == 0).all()
+    assert isinstance(found, pd.DataFrame) and len(found) == 3 * 2 * (len(table1.QUALITIES) + len(table1.BITS))
