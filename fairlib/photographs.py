@@ -11,8 +11,7 @@ from scipy.stats import permutation_test
 from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor, nn
 
-from fairlib import checks
-from fairlib.attacks import loss
+from fairlib import attacks, checks
 from fairlib.perceptual import Distance, known
 
 RESAMPLES = 4_999
@@ -121,7 +120,7 @@ def answers(model: nn.Module, x: Tensor, batch_size: int = 10) -> Tensor:
     checks.fitting(model, x)
     checks.whole(batch_size, "batch_size")
     with torch.no_grad():
-        return torch.cat([loss.answers(model, batch).argmax(1) for batch in x.split(batch_size)])
+        return torch.cat([attacks.answers(model, batch).argmax(1) for batch in x.split(batch_size)])
 
 
 def success_rate(success: Sequence[bool]) -> dict[str, float]:
