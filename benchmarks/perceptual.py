@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from fairlib import complexity, data, models, photographs, runtime
 from fairlib.attacks import lead, perc_al, perceptual, pgd_l2
-from fairlib.attacks.gradients import normalised
 from fairlib.perceptual import Distance, distance
 
 STEPS, PERC_AL_STEPS = 20, 20  # of the second and the third comparison, in which nobody stops early
@@ -40,7 +39,7 @@ def all_the_way(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             if not on.any():
                 break
             (g,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), z)
-        point = (point + 0.1 * normalised(g)).clamp(0, 1)
+        point = (point + 0.1 * F.normalize(g.flatten(1)).view_as(g)).clamp(0, 1)
         x_adv = torch.round(255 * point) / 255
         found[on] = x_adv[on]
     return found
