@@ -80,7 +80,7 @@ def margin(defense: CentroidDefense, x: torch.Tensor) -> float:
     return (defense.distances(x)[:, :, 0] - defense.alpha).abs().min().item()
 
 
-def becomes_the_tally(leads) -> None:
+def becomes_the_tally(soft_leads) -> None:
     seen = set()
     for defense, n in ((DEEP, 300), (PLANE, 100)):
         x = torch.rand(n, *defense.model.shape, generator=runtime.generator(2))
@@ -96,7 +96,7 @@ def becomes_the_tally(leads) -> None:
     assert seen >= {(False, False), (True, False), (True, True)}, "errors by rivals and by nobody were both met"
 
 
-def is_the_formula(leads) -> None:
+def is_the_formula(soft_leads) -> None:
     """One layer, so that votes can be written out: v_j = 1 / (1 + exp((D_j - alpha_j) / T))."""
     x = toward(70)
     distance, alpha = PLANE.distances(x)[0, 0, 0].tolist(), PLANE.alpha.tolist()
