@@ -15,13 +15,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, models, perceptual, photographs, runtime
+from fairlib import attacks, bootstrap, checks, data, models, perceptual, photographs, runtime
 from fairlib.attacks import loss
 from fairlib.attacks.perceptual_pgd import NOISE
 from fairlib.book import claims, runner
 from fairlib.defenses import compression
-from fairlib.perceptual import Distance
-from fairlib.saliency import SALIENCY
+from fairlib.perceptual import SALIENCY, Distance
 
 CLASSIFIER, SIZE = "EfficientNet-Lite0", 299
 METHODS = ("perc_al", "pgd", "ppgd", "lpa", "ours_a=0", "ours_a=1", "ours_a=5")  # rows of table 1
@@ -162,7 +161,7 @@ def table(case: Case) -> list[dict]:
 def _under(case: Case, names: Sequence[str]) -> tuple[list[dict], dict[str, Tensor]]:
     attacked, took = {}, {}
     for name in names:
-        (cost, looks), (bounding, more) = map(photographs.counting, (case.cost, perceptual.distance(SUBSTITUTE)))
+        (cost, looks), (bounding, more) = map(photographs.count_looks, (case.cost, perceptual.distance(SUBSTITUTE)))
         attacked[name], count = _tried(case, methods(case, cost, bounding)[name])
         took[name] = vars(count) | {"looks": looks.forwards + more.forwards}
     return [row | took[row["method"]] for row in measured(case, attacked, judges())], attacked
@@ -208,7 +207,7 @@ KINDS = {"table": table, "stepping": stepping, "rounding": rounding, "start": st
 
 def _tried(case: Case, attack: Attack) -> tuple[Tensor, photographs.Count]:
     """What an attack makes of the image, and the passes that it takes."""
-    with photographs.counted(case.model) as count:
+    with photographs.count_passes(case.model) as count:
         return attack(case.model, case.x, case.y), count
 
 
@@ -235,7 +234,7 @@ def defended(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[int]]:
 
 
 def _right(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    return photographs.answers(model, x) == y
+    return photographs.predict(model, x) == y
 
 
 def _loss(case: Case, x: Tensor) -> float:
@@ -305,7 +304,7 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
     for method, own in rows.groupby("method"):
         won = own[own["success"]]
         found[method] = {"success": photographs.success_rate(own["success"])} | {
-            column: photographs.mean(won[column]) for column in (*NORMS, *JUDGES, "saliency")
+            column: bootstrap.mean(won[column]) for column in (*NORMS, *JUDGES, "saliency")
         }
     return pd.DataFrame.from_dict(found, orient="index").reindex(METHODS)
 
@@ -313,12 +312,12 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
 def pair(rows: pd.DataFrame, first: str, second: str, column: str) -> dict[str, float]:
     """Mean of first - second over the images on which both succeed, with interval and p."""
     both = by_method(rows, column)[[first, second]].dropna()
-    return photographs.difference(both[first], both[second])
+    return bootstrap.difference(both[first], both[second])
 
 
 def lead(rows: pd.DataFrame, method: str, column: str) -> dict[str, float]:
     """By how much a method leads the best other, over the images on which all seven succeed."""
-    return photographs.margin(by_method(rows, column)[list(METHODS)].dropna(), method)
+    return bootstrap.margin(by_method(rows, column)[list(METHODS)].dropna(), method)
 
 
 PAIRS = [

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_saliency import texture
+from made_up import texture
 from torch import nn
 
 from fairlib import files, runtime
