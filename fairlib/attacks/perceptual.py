@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fairlib import checks
 from fairlib.attacks.gradients import Gradients, gradient, missing, unusable
 from fairlib.attacks.loss import CheckedModel, check_stopping, lead, margin
-from fairlib.perceptual import Distance, known
+from fairlib.perceptual import Distance, check_distance
 
 QUANTISATIONS = ("floor", "round", "straight_through")
 
@@ -76,7 +76,7 @@ def perceptual(
     """
     check_stopping(model, x, y, confidence=confidence, iterations=iterations)
     checks.not_negative(cost_weight, "cost_weight", "the weight of the cost, which is subtracted")
-    known(cost, "cost")
+    check_distance(cost, "cost")
 
     def surrogate(m: Tensor, x_adv: Tensor, *features: Tensor) -> Tensor:
         difference = cost.between(features, x_adv)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fairlib import checks
 from fairlib.attacks.gradients import Gradients, dot, gradient, normalised, unusable
 from fairlib.attacks.loss import CheckedModel, check_stopping, lead
-from fairlib.perceptual import Distance, known
+from fairlib.perceptual import Distance, check_distance
 
 START_NOISE = 0.01  # standard deviation of the random start
 NEWTON_STEPS, BISECTIONS = 10, 10  # of the projection
@@ -215,6 +215,6 @@ def check_bounded(
 ) -> None:
     """Refuse what an attack within a perceptual bound cannot work with."""
     check_stopping(model, x, y, confidence=confidence, iterations=iterations)
-    known(distance, "distance")
+    check_distance(distance, "distance")
     checks.sides(x, distance.smallest, distance.name)
     checks.positive(bound, "bound", f"the largest {distance.name} allowed")
