@@ -184,11 +184,11 @@ TABLE = [
     ("evaluation", "under_attack", "defense", None, OPTIONAL),
     ("evaluation", "under_attack", "attack", fgsm_grid, "first paper, section 2: FGSM is its attack"),
     ("evaluation", "under_attack", "batch_size", 500, OWN),
-    ("evaluation", "sampling_range", "decimals", 2, TWO_PLACES),
-    ("evaluation", "sampling_range", "level", 0.95, USUAL),
-    ("evaluation", "prediction_range", "level", 0.95, USUAL),
     ("evaluation", "below_chance_at", "chance", 0.1, TEN),
-    ("evaluation", "paired", "level", 0.95, USUAL),
+    ("intervals", "sampling_range", "decimals", 2, TWO_PLACES),
+    ("intervals", "sampling_range", "level", 0.95, USUAL),
+    ("intervals", "prediction_range", "level", 0.95, USUAL),
+    ("intervals", "paired", "level", 0.95, USUAL),
     ("photographs", ".", "RESAMPLES", 4_999, OWN),
     ("photographs", "Count", "forwards", 0, "a count starts at nothing"),
     ("photographs", "Count", "backwards", 0, "a count starts at nothing"),
@@ -225,7 +225,18 @@ WORLD = [
     ("geography", "world", "amplitude", 12 / 255, OWN),
 ]
 PACKAGES = ("attacks", "defenses")
-MODULES = ("tuning", "training", "ensemble", "dro", "evaluation", "photographs", "saliency", "complexity", "fairness")
+MODULES = (
+    "tuning",
+    "training",
+    "ensemble",
+    "dro",
+    "evaluation",
+    "intervals",
+    "photographs",
+    "saliency",
+    "complexity",
+    "fairness",
+)
 
 
 def test_no_row_stands_twice_or_without_a_source():

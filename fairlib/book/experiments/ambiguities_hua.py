@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from fairlib import data, evaluation, fairness, photographs
+from fairlib import data, fairness, intervals, photographs
 from fairlib.book import claims, runner
 from fairlib.book.experiments import compression, dro_training, fairer, ssim_one_step, table1, truncation, trust
 
@@ -210,7 +210,7 @@ def success(variant: str, switched: pd.DataFrame, default: pd.DataFrame) -> Rows
     """The success rate with the switch minus that without, on the same images."""
     both = switched.merge(default, on="image")
     with_, without = both["success_x"], both["success_y"]
-    value, low, high = evaluation.paired(int((with_ & ~without).sum()), int((without & ~with_).sum()), len(both))
+    value, low, high = intervals.paired(int((with_ & ~without).sum()), int((without & ~with_).sum()), len(both))
     return [share(variant, "success", {"value": value, "low": low, "high": high, "n": len(both)})]
 
 
@@ -454,7 +454,7 @@ def _steps(switches: Sequence[tuple[str, dict]]) -> Rows:
     for variant, switch in switches:
         gap = (at(default | switch) - at(default)).dropna()
         if len(gap) > 1:
-            found.append(share(variant, "accuracy", evaluation.over_seeds(gap) | {"n": None}))
+            found.append(share(variant, "accuracy", intervals.over_seeds(gap) | {"n": None}))
     return found
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from fairlib import checks, complexity, dro, fairness, geography, runtime, training
+from fairlib import checks, dro, fairness, geography, intervals, runtime, training
 from fairlib.attacks.loss import cross_entropy
 from fairlib.book import runner
 from fairlib.book.experiments import fairer
@@ -282,8 +282,8 @@ def estimates() -> dict[str, dict]:
     found = {
         "weights/last_minus_first": (*(float(share[-1] - share[1]),) * 3, "fig-weights"),
         "raw_steps/share_finite": (*(share_finite[key] for key in ("value", "low", "high")), "raw-steps"),
-        "time_ratio/volpi_over_ours": (*complexity.mean(time["full over ours"]), "what-it-costs"),
-        "time_ratio/algorithm2_over_algorithm3": (*complexity.mean(time["Algorithm 2 over 3"]), "what-it-costs"),
+        "time_ratio/volpi_over_ours": (*intervals.mean(time["full over ours"]), "what-it-costs"),
+        "time_ratio/algorithm2_over_algorithm3": (*intervals.mean(time["Algorithm 2 over 3"]), "what-it-costs"),
         "memory_ratio/algorithm2_over_adversarial": (
             *(float(used["in a file"] / used["adversarial"]),) * 3, "what-it-costs",
         ),

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, dro, evaluation, fairness, geography, perceptual, runtime, training
+from fairlib import attacks, checks, dro, fairness, geography, intervals, perceptual, runtime, training
 from fairlib.book import runner
 from fairlib.book.experiments.headline import mean
 from fairlib.models import LayeredModel
@@ -177,7 +177,7 @@ def estimates() -> dict[str, dict]:
     compared = {f"slope/{arm}_minus_ours": fairness.compare(first(found, arm), ours, "welch") for arm in RIVALS}
     compared["slope/margin/ours"] = compared[f"slope/{nearest}_minus_ours"]
     quantities = {key: {"value": c.difference, "anchor": "fig-5b"} | interval(c) for key, c in compared.items()}
-    quantities["slope/start_minus_ours"] = evaluation.over_seeds(before - ours) | {"anchor": "fig-5b"}
+    quantities["slope/start_minus_ours"] = intervals.over_seeds(before - ours) | {"anchor": "fig-5b"}
     for arm in RIVALS:
         c = fairness.compare_over_sets(by_set(found, arm), by_set(found, "ours"))
         quantities[f"slope/drob/{arm}_minus_ours"] = {"value": c.difference, "anchor": "data-sets"} | interval(c)

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, complexity, data, ensemble, evaluation, runtime, training, tuning
+from fairlib import attacks, checks, complexity, data, ensemble, evaluation, intervals, runtime, training, tuning
 from fairlib.book import runner
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
@@ -297,15 +297,15 @@ def estimates() -> dict[str, dict]:
     for key, rows in recorded("trainings").groupby(["what", "network", "dataset", "images"]):
         left_out = widest(training.initialised(key[1], seed=0))
         for quantity, values in quantities(accuracies(rows).droplevel([0, 1]), left_out).items():
-            found[f"{key[1]}/{key[2]}/{quantity}"] = evaluation.over_seeds(values) | _origin(key, quantity)
+            found[f"{key[1]}/{key[2]}/{quantity}"] = intervals.over_seeds(values) | _origin(key, quantity)
     for key, rows in recorded("times").groupby(["what", "network", "dataset", "images"]):
-        value, low, high = complexity.median(rows["without"] / rows["all"] - 1)
+        value, low, high = intervals.median(rows["without"] / rows["all"] - 1)
         quantity = "fewer_layers/time_change"
         found[f"{key[1]}/{quantity}"] = {"value": value, "low": low, "high": high} | _origin(key, quantity)
     plain = "network == 'VisionTransformer' and centroids == 'first' and alpha == 'published' and taps == 'released'"
     for key, rows in recorded("draws").query(plain).groupby(["what", "network", "dataset", "images"]):
         (row,) = rows.to_dict("records")
-        value, low, high = evaluation.paired(row["gained"][1], row["lost"][1], key[3])
+        value, low, high = intervals.paired(row["gained"][1], row["lost"][1], key[3])
         found[f"{key[1]}/{key[2]}/gain/eps=0.1"] = {"value": value, "low": low, "high": high} | _origin(key, "gain")
     return found
 

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import checks, data, evaluation, training
+from fairlib import checks, data, intervals, training
 from fairlib.attacks.loss import answers, margin
 from fairlib.attacks.ssim import direction, hessian, inside, mirrored, reach, slope
 from fairlib.book import runner
@@ -110,8 +110,8 @@ def quantities(seen: pd.DataFrame) -> dict[str, dict]:
         return mean(torch.tensor((rows[name][first] - rows[name][second]).to_numpy()))
 
     only = [int((turned[a] & ~turned[b]).sum()) for a, b in (("pgd", "ssim"), ("ssim", "pgd"))]
-    success = dict(zip(("value", "low", "high"), map(float, evaluation.paired(*only, len(at))), strict=True))
-    share = evaluation.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
+    success = dict(zip(("value", "low", "high"), map(float, intervals.paired(*only, len(at))), strict=True))
+    share = intervals.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
     ratio = (both_long.max(axis=1) / both_long.min(axis=1)).max()
     return {
         "L2_ratio": exact(torch.tensor(ratio), len(at)),

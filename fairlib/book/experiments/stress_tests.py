@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, data, ensemble, evaluation, runtime, training
+from fairlib import attacks, checks, data, ensemble, evaluation, intervals, runtime, training
 from fairlib.attacks.adaptive import TEMPERATURES, leads, objective
 from fairlib.attacks.gradients import gradient, unusable
 from fairlib.baselines import Binarised, NearestCentroid, SmallestMeanDistance
@@ -231,5 +231,5 @@ def estimates() -> dict[str, dict]:
             ("noise/gain/eps=0.2", noise, "random-sign-noise"),
         ):
             origin = {"anchor": anchor, "record": record, "n": int(images)}
-            found[f"{network}/{dataset}/{key}"] = evaluation.over_seeds(gain) | origin
+            found[f"{network}/{dataset}/{key}"] = intervals.over_seeds(gain) | origin
     return found
