@@ -114,7 +114,7 @@ def test_kept_networks_are_those_of_this_code(tmp_path, monkeypatch):
 
 def test_what_kept_networks_come_from():
     code = digest.reach("fairlib.ensemble", "_trained")
-    assert {"fairlib.ensemble:fit_many", "fairlib.training:RELEASED_EPOCHS", "fairlib.data:load"} <= set(code)
+    assert {"fairlib.ensemble:fit_many", "fairlib.training:RELEASED_EPOCHS", "fairlib.data.official:load"} <= set(code)
     found = digest.named(code.values(), ["MNIST"])
     assert "MNIST/raw/train-images-idx3-ubyte.gz" in found
     assert not [name for name in found if name.startswith(("tables", "checkpoints"))]
