@@ -1,8 +1,8 @@
 """Algorithms 2 and 3 against a literal reading of them, in numpy; and what interrupts, damages or diverges."""
 
 import copy
-import importlib.util
-import sys
+import importlib
+import uuid
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import torch
 from scipy import stats
 from torch import nn
 
-from fairlib import attacks, dro, runtime, training
+from fairlib import attacks, checkpoints, dro, runtime, training
+from fairlib.dro import algorithm2, algorithm3, store
 
 pytestmark = pytest.mark.usefixtures("no_trace")
-SOURCE = Path(dro.__file__).read_text()
 
 
 class Logistic(nn.Module):
@@ -53,13 +53,16 @@ def digits():
     return x[:60].clone(), y[:60].clone()
 
 
-def mutant(old: str, new: str):
-    """The module with a passage of its source replaced."""
-    assert SOURCE.count(old) == 1, f"{SOURCE.count(old)} passages {old!r}: the test no longer plants its mutant"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutant_of_dro", loader=None))
-    sys.modules["mutant_of_dro"] = module  # where dataclasses look for it
-    exec(compile(SOURCE.replace(old, new), "mutant_of_dro", "exec"), module.__dict__)
-    return module
+def mutant(old: str, new: str, folder: Path):
+    """The package with a passage of its source replaced."""
+    sources = {path.name: path.read_text() for path in Path(dro.__file__).parent.glob("*.py")}
+    passages = sum(text.count(old) for text in sources.values())
+    assert passages == 1, f"{passages} passages {old!r}: the test no longer plants its mutant"
+    name = f"mutant_{uuid.uuid4().hex}"
+    (folder / name).mkdir()
+    for file, text in sources.items():
+        (folder / name / file).write_text(text.replace(old, new).replace("fairlib.dro", name))
+    return importlib.import_module(name)
 
 
 # --- The letter of the algorithms. ------------------------------------------------------------------------------------
@@ -111,44 +114,45 @@ def literal(model, x, y, *, alpha, T1, T2, scaling, seed, other):
     return np.stack([image for image, _, _ in D]), [label for _, label, _ in D], law, w, b
 
 
-def to_the_letter(module, few, scaling, alpha):
+def to_the_letter(module, few, scaling, lr):
     """Fails where `module` departs from the reading above."""
     x, y = few
     model = Logistic().eval()
-    numbers = {"alpha": alpha, "T1": 3, "T2": 2, "scaling": scaling, "seed": 1, "other": 2}
+    numbers = {"alpha": lr, "T1": 3, "T2": 2, "scaling": scaling, "seed": 1, "other": 2}
     images, labels, P, w, b = literal(model, x, y, **numbers)
-    one = {"alpha": alpha, "batch_size": 1, "scaling": scaling}
-    rob = module.adversarial_data(model, x, y, attack=uphill, generator=runtime.generator(1), T1=3, **one)
+    one = {"lr": lr, "batch_size": 1, "scaling": scaling}
+    rob = module.adversarial_data(model, x, y, attack=uphill, generator=runtime.generator(1), iterations=3, **one)
     np.testing.assert_allclose(rob.x.flatten(1), images, atol=1e-5)
     assert rob.y.tolist() == labels
-    np.testing.assert_array_equal(rob.P, P)
-    theta = module.train(model, rob, seed=2, T2=2, **one)
+    np.testing.assert_array_equal(rob.weights, P)
+    theta = module.train(model, rob, seed=2, rounds=2, **one)
     np.testing.assert_allclose(theta.linear.weight.detach(), w, atol=1e-4)
     np.testing.assert_allclose(theta.linear.bias.detach(), b, atol=1e-4)
 
 
-@pytest.mark.parametrize(("scaling", "alpha"), [("normalised", 0.3), ("raw", 0.02), ("sampling only", 0.3)])
-def test_image_by_image_it_is_the_paper(few, scaling, alpha):
-    to_the_letter(dro, few, scaling, alpha)
+@pytest.mark.parametrize(("scaling", "lr"), [("normalised", 0.3), ("raw", 0.02), ("sampling only", 0.3)])
+def test_image_by_image_it_is_the_paper(few, scaling, lr):
+    to_the_letter(dro, few, scaling, lr)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("torch.arange(1, N * T1 + 1,", "torch.arange(2, N * T1 + 2,"),  # counted from 2
+        ("torch.arange(1, images * iterations + 1,", "torch.arange(2, images * iterations + 2,"),  # counted from 2
         ("D = slice(0, k * N)", "D = slice(0, N)"),  # attacks are never sampled
         ("D = slice(0, k * N)", "D = slice((k - 1) * N, k * N)"),  # nothing but the last iteration is
-        ("w = SCALINGS[scaling](P[D])[order]", "w = SCALINGS[scaling](P[D])"),  # another image's weight
-        ("w = SCALINGS[scaling](rob.P)", "w = torch.ones_like(rob.P)"),  # Algorithm 3 forgets to scale
+        ("SCALINGS[scaling](weights[D])[order]", "SCALINGS[scaling](weights[D])"),  # another image's weight
+        ('SCALINGS[run["scaling"]](data.weights)', "torch.ones_like(data.weights)"),  # Algorithm 3 forgets to scale
         ("attack(theta, x, y)\n    except", "attack(copy.deepcopy(theta).requires_grad_(), 0.999 * x, y)\n    except"),
         ("x_adv.cpu(), labels.cpu()", "x_adv.cpu(), labels.cpu() * 0"),
-        ("replacement=True", "replacement=len(P) < 20"),
+        ("replacement=True", "replacement=len(weights) < 20"),
         ("P * P.sum() / P.square().sum()", "P * len(P) / P.sum()"),  # mean 1 under another law
     ],
 )
-def test_planted_mutants_are_found(few, old, new):
+def test_planted_mutants_are_found(few, old, new, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises((AssertionError, RuntimeError)):
-        to_the_letter(mutant(old, new), few, "normalised", 0.3)
+        to_the_letter(mutant(old, new, tmp_path), few, "normalised", 0.3)
 
 
 def test_the_attack_meets_the_model_after_its_step(few):
@@ -161,7 +165,7 @@ def test_the_attack_meets_the_model_after_its_step(few):
         return images
 
     g = runtime.generator(0)
-    dro.adversarial_data(Logistic().eval(), x, y, attack=attack, alpha=0.1, generator=g, T1=1, batch_size=5)
+    dro.adversarial_data(Logistic().eval(), x, y, attack=attack, lr=0.1, generator=g, iterations=1, batch_size=5)
     theta = Logistic()
     assert [len(labels) for _, _, labels in seen] == [5, 5, 2]
     for model, images, labels in seen:
@@ -184,7 +188,7 @@ def p_of_law(sample, P, n=40_000) -> float:
 
 
 def test_images_are_drawn_in_proportion_to_their_weights():
-    P = dro.weights(10, 3)
+    P = dro.sampling_weights(10, 3)
     assert p_of_law(dro.sample, P) > 0.01
     for wrong in (torch.ones_like(P), P.square(), P.sqrt(), P.flip(0)):
         assert p_of_law(lambda _, n, g, wrong=wrong: dro.sample(wrong, n, g), P) < 1e-6
@@ -199,7 +203,7 @@ def test_the_third_iteration_samples_the_second_three_times_as_often_as_the_firs
         k.append(images[:, 0, 0, 0])
         return torch.full_like(images, 0.25 * (1 + (len(k) - 1) // N))  # a call for each image
 
-    options = {"alpha": 1e-9, "batch_size": 1, "T1": 3, "scaling": "sampling only"}
+    options = {"lr": 1e-9, "batch_size": 1, "iterations": 3, "scaling": "sampling only"}
     dro.adversarial_data(Logistic().eval(), x, y, attack=attack, generator=runtime.generator(0), **options)
     third = torch.cat(k[2 * N :])
     counts = [int((third == colour).sum()) for colour in (0.0, 0.25, 0.5)]
@@ -209,7 +213,7 @@ def test_the_third_iteration_samples_the_second_three_times_as_often_as_the_firs
     assert law[2] / law[1] == pytest.approx(3, rel=1e-3)
 
 
-@pytest.mark.parametrize("P", [dro.weights(7, 3), torch.ones(5), torch.tensor([1e-3, 5.0, 2e4])])
+@pytest.mark.parametrize("P", [dro.sampling_weights(7, 3), torch.ones(5), torch.tensor([1e-3, 5.0, 2e4])])
 def test_normalised_steps_have_mean_one_over_what_is_sampled(P):
     w = dro.SCALINGS["normalised"](P)
     assert float((P / P.sum() * w).sum()) == pytest.approx(1)
@@ -219,7 +223,7 @@ def test_normalised_steps_have_mean_one_over_what_is_sampled(P):
 def test_weights_of_the_paper():
     N, T1 = 4, 3
     expected = [1] * N + [(k - 1) * N + i for k in range(1, T1 + 1) for i in range(1, N + 1)]
-    assert dro.weights(N, T1).tolist() == expected
+    assert dro.sampling_weights(N, T1).tolist() == expected
 
 
 # --- One, many, seeds, threads. ---------------------------------------------------------------------------------------
@@ -235,7 +239,7 @@ def made(digits, *, seed=0, model=None, **options):
     g = runtime.generator(seed)
     x, y = (part[:10] for part in digits)
     attack = partial(attacks.random_sign, eps=0.1, generator=g)
-    given = {"attack": attack, "alpha": 0.1, "T1": 2, "batch_size": 4, "generator": g} | options
+    given = {"attack": attack, "lr": 0.1, "iterations": 2, "batch_size": 4, "generator": g} | options
     return dro.adversarial_data(model or training.initialised("LeNet5", seed=0).eval(), x, y, **given)
 
 
@@ -244,7 +248,7 @@ def made(digits, *, seed=0, model=None, **options):
 def test_together_they_are_what_they_are_alone(digits, network, batch_size):
     model = training.initialised(network, seed=0).eval()
     rob = made(digits, model=model)
-    options = {"alpha": 0.1, "T2": 2, "batch_size": batch_size}
+    options = {"lr": 0.1, "rounds": 2, "batch_size": batch_size}
     many = dro.train_many(model, rob, seeds=[3, 0, 8], **options)
     for seed, found in zip([3, 0, 8], many, strict=True):
         alone = dro.train(model, rob, seed=seed, **options)
@@ -259,7 +263,7 @@ def test_seeds_give_bits_on_any_number_of_threads(digits):
     def bits(threads, seed):
         with runtime.threads(threads):
             rob = made(digits, seed=seed)
-            return rob.x, dro.train(training.initialised("LeNet5", seed=0).eval(), rob, alpha=0.1, seed=seed, T2=1)
+            return rob.x, dro.train(training.initialised("LeNet5", seed=0).eval(), rob, lr=0.1, seed=seed, rounds=1)
 
     (x, one), (again, two), (other, third) = bits(1, 0), bits(2, 0), bits(1, 1)
     assert torch.equal(x, again) and same(one, two)
@@ -271,8 +275,8 @@ def test_the_callers_model_and_images_stay_as_they_were(digits):
     twin, x = copy.deepcopy(model), digits[0].clone()
     rob = made(digits, model=model)
     before = rob.x.clone()
-    dro.train(model, rob, alpha=0.1, seed=0, T2=1)
-    dro.train_many(model, rob, alpha=0.1, seeds=[0], T2=1)
+    dro.train(model, rob, lr=0.1, seed=0, rounds=1)
+    dro.train_many(model, rob, lr=0.1, seeds=[0], rounds=1)
     assert same(model, twin) and not model.training
     assert all(p.grad is None for p in model.parameters())
     assert torch.equal(digits[0], x) and torch.equal(rob.x, before)
@@ -285,13 +289,13 @@ def test_the_model_stays_in_evaluation_mode(few):
         model = nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3)).eval()
     model[1].requires_grad_(False)
     x, y = few
-    options = {"alpha": 0.1, "batch_size": 1}
-    rob = dro.adversarial_data(model, x, y, attack=uphill, generator=runtime.generator(0), T1=1, **options)
-    theta = dro.train(model, rob, seed=0, T2=1, **options)
+    options = {"lr": 0.1, "batch_size": 1}
+    rob = dro.adversarial_data(model, x, y, attack=uphill, generator=runtime.generator(0), iterations=1, **options)
+    theta = dro.train(model, rob, seed=0, rounds=1, **options)
     before, after = model.state_dict(), theta.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"2.weight", "2.bias", "4.weight", "4.bias"}
-    assert same(theta, dro.train(model, rob, seed=0, T2=1, **options))
+    assert same(theta, dro.train(model, rob, seed=0, rounds=1, **options))
 
 
 # --- On disk. ---------------------------------------------------------------------------------------------------------
@@ -303,19 +307,19 @@ class Interrupted(Exception):
 
 def interrupt_after(calls: int, monkeypatch) -> None:
     """Let Algorithm 2 attack so often and then break."""
-    left, attacked = iter(range(calls)), dro._attacked
+    left, attacked = iter(range(calls)), algorithm2._attacked
 
     def interrupted(*arguments):
         if next(left, None) is None:
             raise Interrupted
         return attacked(*arguments)
 
-    monkeypatch.setattr(dro, "_attacked", interrupted)
+    monkeypatch.setattr(algorithm2, "_attacked", interrupted)
 
 
 def test_in_a_folder_it_is_what_it_is_in_memory(digits, tmp_path):
     expected, found = made(digits), made(digits, folder=tmp_path / "rob")
-    for part in ("x", "y", "P"):
+    for part in ("x", "y", "weights"):
         assert torch.equal(getattr(found, part), getattr(expected, part))
     read = dro.load(tmp_path / "rob")
     assert torch.equal(read.x, expected.x)
@@ -328,7 +332,7 @@ def test_in_a_folder_it_is_what_it_is_in_memory(digits, tmp_path):
 @pytest.mark.parametrize("calls", [0, 1, 2, 3, 4, 5])
 def test_an_interrupted_data_set_goes_on_with_the_same_bits(digits, tmp_path, monkeypatch, calls):
     """Two iterations of three batches; the noise goes on, too."""
-    monkeypatch.setattr(dro, "SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(store, "SECONDS_BETWEEN_SAVES", 0)
     expected = made(digits, attack=noise(g := runtime.generator(4)), generator=g)
     g = runtime.generator(4)
     with monkeypatch.context() as broken, pytest.raises(Interrupted):
@@ -352,14 +356,16 @@ def noise(generator):
 
 def test_states_are_a_minute_apart(digits, tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(
-        dro,
-        "_write",
-        lambda tensors, notes, path, write=dro._write: (written.append(notes["done"]), write(tensors, notes, path)),
-    )
+    write = checkpoints.write
+
+    def noting(path, tensors, notes):
+        written.append(notes["attacked"])
+        write(path, tensors, notes)
+
+    monkeypatch.setattr(checkpoints, "write", noting)
     made(digits, folder=tmp_path / "quick")
     assert written == [20]
-    monkeypatch.setattr(dro, "SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(store, "SECONDS_BETWEEN_SAVES", 0)
     made(digits, folder=tmp_path / "slow")
     assert written == [20, 4, 8, 10, 14, 18, 20]
 
@@ -367,8 +373,8 @@ def test_states_are_a_minute_apart(digits, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"alpha": 0.2}, "alpha"),
-        ({"T1": 3}, "shape|T1"),
+        ({"lr": 0.2}, "lr"),
+        ({"iterations": 3}, "shape|iterations"),
         ({"batch_size": 5}, "batch_size"),
         ({"scaling": "raw"}, "scaling"),
         ({"attack": uphill}, "attack"),
@@ -383,7 +389,7 @@ def test_a_folder_of_another_run_is_refused(digits, tmp_path, change, what):
 
 
 def test_a_damaged_folder_is_refused(digits, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"adversarial_data\(..., folder=...\) writes one"):
+    with pytest.raises(FileNotFoundError, match=r"make one with fairlib.dro.adversarial_data\(..., folder=...\)"):
         dro.load(tmp_path / "nothing")
     made(digits, folder=tmp_path)
     images, state = tmp_path / "images.npy", tmp_path / "state.safetensors"
@@ -397,7 +403,7 @@ def test_a_damaged_folder_is_refused(digits, tmp_path):
         dro.load(tmp_path)
     images.write_bytes(whole)
     state.write_bytes(state.read_bytes()[:-10])
-    with pytest.raises(ValueError, match="not a whole state of a run"):
+    with pytest.raises(ValueError, match="is not a whole safetensors file"):
         dro.load(tmp_path)
 
 
@@ -406,31 +412,31 @@ def test_an_interrupted_training_goes_on_with_the_same_bits(digits, tmp_path, mo
     model, rob, path = training.initialised("LeNet5", seed=0).eval(), made(digits), tmp_path / "state.safetensors"
 
     def run(**options):
-        options |= {"alpha": 0.1, "T2": 3, "batch_size": 10}
+        options |= {"lr": 0.1, "rounds": 3, "batch_size": 10}
         return (
             dro.train_many(model, rob, seeds=[1, 2], **options) if many else [dro.train(model, rob, seed=1, **options)]
         )
 
     expected = run()
-    steps, step = iter(range(7)), dro._step  # three steps a round
+    steps, step = iter(range(7)), algorithm3.descend  # three steps a round
 
-    def interrupted(*args):
+    def interrupted(*args, **options):
         if next(steps, None) is None:
             raise Interrupted
-        return step(*args)
+        return step(*args, **options)
 
-    monkeypatch.setattr(dro, "_step", interrupted)
+    monkeypatch.setattr(algorithm3, "descend", interrupted)
     with pytest.raises(Interrupted):
         run(checkpoint=path)
     taken = []
-    monkeypatch.setattr(dro, "_step", lambda *args: (taken.append(1), step(*args)))
+    monkeypatch.setattr(algorithm3, "descend", lambda *args, **options: (taken.append(1), step(*args, **options)))
     found = run(checkpoint=path)
     assert len(taken) == 3  # the last round
     assert all(same(a, b) for a, b in zip(found, expected, strict=True))
     assert all(same(a, b) for a, b in zip(run(checkpoint=path), expected, strict=True))
-    with pytest.raises(ValueError, match=r"another run \(it differs in: alpha\)"):
-        dro.train_many(model, rob, seeds=[1, 2], alpha=0.2, batch_size=10, checkpoint=path) if many else dro.train(
-            model, rob, seed=1, alpha=0.2, batch_size=10, checkpoint=path
+    with pytest.raises(ValueError, match=r"another run \(lr was 0.1, is 0.2\)"):
+        dro.train_many(model, rob, seeds=[1, 2], lr=0.2, batch_size=10, checkpoint=path) if many else dro.train(
+            model, rob, seed=1, lr=0.2, batch_size=10, checkpoint=path
         )
 
 
@@ -439,12 +445,12 @@ def test_an_interrupted_training_goes_on_with_the_same_bits(digits, tmp_path, mo
 
 def test_steps_that_diverge_are_said_so(digits):
     model = training.initialised("FullyConnected", seed=0).eval()
-    with pytest.raises(dro.Diverged, match=r"the loss is .* in iteration 1, image 1.*lower alpha \(1e\+30\)"):
-        made(digits, model=model, alpha=1e30)
+    with pytest.raises(dro.Diverged, match=r"the loss is .* in iteration 1, image 1.*lower lr \(1e\+30\)"):
+        made(digits, model=model, lr=1e30)
     rob = made(digits, model=model)
     for trained in (partial(dro.train, seed=0), partial(dro.train_many, seeds=[0, 1])):
         with pytest.raises(dro.Diverged, match=r"round 1, .* or a weight is no longer finite"):
-            trained(model, rob, alpha=1e30, scaling="raw")
+            trained(model, rob, lr=1e30, scaling="raw")
 
 
 def test_an_attack_that_meets_no_finite_gradient_tells_of_the_training(few):
@@ -456,25 +462,25 @@ def test_an_attack_that_meets_no_finite_gradient_tells_of_the_training(few):
             theta.linear.weight.fill_(torch.nan if broken else 0.0)
         raise ValueError("the gradient is not finite")
 
-    options = {"alpha": 0.1, "generator": runtime.generator(0), "attack": failing}
+    options = {"lr": 0.1, "generator": runtime.generator(0), "attack": failing}
     broken = True
-    with pytest.raises(dro.Diverged, match="the gradient at iteration 1, image 1 is not finite: lower alpha"):
+    with pytest.raises(dro.Diverged, match="the gradient at iteration 1, image 1 is not finite: lower lr"):
         dro.adversarial_data(model, x, y, **options)
     broken = False
     with pytest.raises(ValueError, match=r"^the gradient is not finite$"):
         dro.adversarial_data(model, x, y, **options)
 
 
-GOOD = {"alpha": 0.1, "T1": 1, "batch_size": 4}
+GOOD = {"lr": 0.1, "iterations": 1, "batch_size": 4}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"alpha": 0}, "alpha is 0, expected a positive number"),
-        ({"alpha": float("nan")}, "alpha is nan, expected a positive number"),
-        ({"T1": 0}, "T1 is 0, expected a whole number of 1 or more"),
-        ({"T1": 1.5}, "T1 is 1.5, expected a whole number of 1 or more"),
+        ({"lr": 0}, "lr is 0, expected a positive number"),
+        ({"lr": float("nan")}, "lr is nan, expected a positive number"),
+        ({"iterations": 0}, "iterations is 0, expected a whole number of 1 or more"),
+        ({"iterations": 1.5}, "iterations is 1.5, expected a whole number of 1 or more"),
         ({"batch_size": 0}, "batch_size is 0, expected a whole number of 1 or more"),
         ({"scaling": "soft"}, "scaling is 'soft', expected one of: normalised, raw, sampling only"),
         ({"x": torch.full((12, 1, 2, 2), 2.0)}, r"x spans \[2, 2\], expected pixels in \[0, 1\]"),
@@ -494,8 +500,8 @@ def test_bad_input_is_refused(few, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"alpha": -1.0}, "alpha is -1.0, expected a positive number"),
-        ({"T2": 0}, "T2 is 0, expected a whole number of 1 or more"),
+        ({"lr": -1.0}, "lr is -1.0, expected a positive number"),
+        ({"rounds": 0}, "rounds is 0, expected a whole number of 1 or more"),
         ({"scaling": "soft"}, "scaling is 'soft', expected one of"),
         ({"seeds": []}, r"seeds is \[\], expected at least one, each once"),
         ({"seeds": [1, 1]}, r"seeds is \[1, 1\], expected at least one, each once"),
@@ -504,7 +510,7 @@ def test_bad_input_is_refused(few, change, message):
 )
 def test_bad_input_to_training_is_refused(digits, change, message):
     model = training.initialised("LeNet5", seed=0).eval()
-    given = {"model": model, "alpha": 0.1, "seeds": [0]} | change
+    given = {"model": model, "lr": 0.1, "seeds": [0]} | change
     rob = made(digits)
     with pytest.raises(ValueError, match=message):
         dro.train_many(given.pop("model"), rob, **given)
@@ -513,13 +519,13 @@ def test_bad_input_to_training_is_refused(digits, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"P": torch.ones(9)}, "10 images, 10 labels, 9 weights: expected one of each"),
-        ({"P": torch.zeros(10)}, "expected positive, finite weights"),
-        ({"P": torch.full((10,), torch.nan)}, "expected positive, finite weights"),
+        ({"weights": torch.ones(9)}, "10 images, 10 labels, 9 weights: expected one of each"),
+        ({"weights": torch.zeros(10)}, "expected positive, finite ones"),
+        ({"weights": torch.full((10,), torch.nan)}, "expected positive, finite ones"),
         ({"y": torch.zeros(10)}, "y is torch.float32"),
     ],
 )
 def test_weighted_images_that_do_not_fit_are_refused(digits, change, message):
-    parts = {"x": digits[0][:10], "y": digits[1][:10], "P": torch.ones(10)} | change
+    parts = {"x": digits[0][:10], "y": digits[1][:10], "weights": torch.ones(10)} | change
     with pytest.raises(ValueError, match=message):
-        dro.train(training.initialised("LeNet5", seed=0).eval(), dro.Weighted(**parts), alpha=0.1, seed=0)
+        dro.train(training.initialised("LeNet5", seed=0).eval(), dro.WeightedImages(**parts), lr=0.1, seed=0)

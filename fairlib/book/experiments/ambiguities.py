@@ -18,8 +18,7 @@ from fairlib import attacks, checks, data, ensemble, evaluation, intervals, runt
 from fairlib.book import runner
 from fairlib.book.experiments import fgsm, future_work
 from fairlib.book.experiments.future_work import EPS, PAIRS, answers, attacked, distances
-from fairlib.defenses import CentroidDefense
-from fairlib.defenses.centroid import NOBODY
+from fairlib.defenses import NOBODY, CentroidDefense
 from fairlib.models import LayeredModel, LeNet5
 
 SEEDS = tuple(range(10))

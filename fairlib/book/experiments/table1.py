@@ -15,11 +15,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, models, perceptual, photographs, runtime
+from fairlib import attacks, checks, data, defenses, models, perceptual, photographs, runtime
 from fairlib.attacks import loss
 from fairlib.attacks.perceptual_pgd import NOISE
 from fairlib.book import claims, runner
-from fairlib.defenses import compression
 from fairlib.perceptual import Distance
 from fairlib.saliency import SALIENCY
 
@@ -228,8 +227,8 @@ def measured(case: Case, attacked: Mapping[str, Tensor], seen: Sequence[Distance
 def defended(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[int]]:
     """Whether one image comes out right under each setting of figure 4."""
     settings = {
-        "jpeg": [compression.jpeg(x, quality) for quality in QUALITIES],
-        "bits": [compression.bit_depth(x, bits) for bits in BITS],
+        "jpeg": [defenses.jpeg(x, quality) for quality in QUALITIES],
+        "bits": [defenses.bit_depth(x, bits) for bits in BITS],
     }
     return {name: _right(model, torch.cat(made), y.expand(len(made))).int().tolist() for name, made in settings.items()}
 
