@@ -31,6 +31,7 @@ class Normalised(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise images (N, C, H, W), pixels in [0, 1], and return what the network answers."""
         return self.network((x - self.mean) / self.deviation)
 
 
