@@ -76,7 +76,7 @@ class CentroidDefense:
 
     References
     ----------
-    First paper, section 3.2, Algorithm 1, and its released notebooks.
+    First paper, sections 2 and 3.2, Algorithm 1; section 4 (the loose defence); appendix B; its released notebooks.
     """
 
     def __init__(
