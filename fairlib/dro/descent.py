@@ -24,7 +24,7 @@ def descend(
     x : Tensor
         Images (n, C, H, W), float32 in [0, 1].
     y : Tensor
-        Labels (n,), int64.
+        Labels (n,), int64; neither they nor the model's answers are looked at here, `check` does that once.
     step_weights : Tensor
         w (n,), what `SCALINGS` make of the images' weights P.
     lr : float
@@ -48,7 +48,7 @@ def descend(
     ----------
     Second paper, Algorithms 2 and 3, line 5.
     """
-    loss = (cross_entropy(answers(theta, x), y) * step_weights.to(x)).sum() * models / len(x)
+    loss = (cross_entropy(theta(x.clone()), y) * step_weights.to(x)).sum() * models / len(x)
     trained = [p for p in theta.parameters() if p.requires_grad]
     with torch.no_grad():
         for parameter, gradient in zip(trained, torch.autograd.grad(loss, trained), strict=True):
@@ -91,8 +91,7 @@ def check(model: nn.Module, x: Tensor, *, lr: float, batch_size: int, scaling: s
     checks.positive(lr, "lr", "the learning rate")
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("the model has no parameter that requires a gradient; call model.requires_grad_() first")
-    with torch.no_grad():
-        return answers(model, x[:1].to(device(model))).shape[1]
+    return answers(model, x[:1].to(device(model))).shape[1]
 
 
 def device(theta: nn.Module) -> torch.device:
