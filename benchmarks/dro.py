@@ -53,7 +53,7 @@ def algorithm2(
 ) -> tuple[float, float]:
     """Seconds of this thread: all of Algorithm 2, and its attack."""
     attack = Clocked(attack)
-    options = {"alpha": ALPHA, "generator": runtime.generator(0), "batch_size": batch_size, "folder": folder}
+    options = {"lr": ALPHA, "generator": runtime.generator(0), "batch_size": batch_size, "folder": folder}
     started = time.thread_time()
     dro.adversarial_data(model, x, y, attack=attack, **options)
     return time.thread_time() - started, attack.seconds
@@ -61,12 +61,12 @@ def algorithm2(
 
 def one_after_the_other(model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int) -> list[LayeredModel]:
     rob = dro.load(folder)
-    return [dro.train(model, rob, alpha=ALPHA, seed=seed, T2=1, batch_size=batch_size) for seed in seeds]
+    return [dro.train(model, rob, lr=ALPHA, seed=seed, rounds=1, batch_size=batch_size) for seed in seeds]
 
 
 def in_step(model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int) -> list[LayeredModel]:
     rob, parts = dro.load(folder), [seeds[i : i + TOGETHER] for i in range(0, len(seeds), TOGETHER)]
-    options = {"alpha": ALPHA, "T2": 1, "batch_size": batch_size}
+    options = {"lr": ALPHA, "rounds": 1, "batch_size": batch_size}
     return [one for part in parts for one in dro.train_many(model, rob, seeds=part, **options)]
 
 

@@ -16,7 +16,7 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
-from fairlib.evaluation import sampling_range
+from fairlib.intervals import sampling_range
 
 PAPER = "#767676"
 COLOURS = {

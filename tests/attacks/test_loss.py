@@ -248,9 +248,9 @@ def test_one_class_is_no_question_elsewhere():
     with pytest.raises(ValueError, match="K >= 2 classes"):
         photographs.predict(model, X)
     with pytest.raises(ValueError, match="K >= 2 classes"):
-        dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0))
+        dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], lr=0.1, generator=runtime.generator(0))
     with pytest.raises(ValueError, match="K >= 2 classes"):
-        dro.train(model, dro.Weighted(X, y, torch.ones(6).double()), alpha=0.1, seed=0)
+        dro.train(model, dro.WeightedImages(X, y, torch.ones(6).double()), lr=0.1, seed=0)
     shapes = (lambda z: z[:3], r"shape \(3, 3\)"), (lambda z: z.sum(), r"shape \(\)"), (lambda z: [z], "a list")
     for answer, what in shapes:
         with pytest.raises(ValueError, match=f"the model answers 6 images with {what}"):
@@ -284,8 +284,9 @@ def test_a_model_made_under_inference_mode_is_refused():
 
 def test_training_works_under_inference_mode():
     def trained():
-        rob = dro.adversarial_data(MODEL, X, Y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0), T1=1)
-        return dro.train(MODEL, rob, alpha=0.1, seed=0, T2=1).weight
+        options = {"lr": 0.1, "generator": runtime.generator(0), "iterations": 1}
+        rob = dro.adversarial_data(MODEL, X, Y, attack=EVERY["fgsm"], **options)
+        return dro.train(MODEL, rob, lr=0.1, seed=0, rounds=1).weight
 
     expected = trained()
     with torch.inference_mode():
@@ -315,9 +316,9 @@ class Writes(Line):
 def test_measuring_and_training_leave_the_images_alone():
     x, y, model = X.clone(), Y.clone(), Writes().eval()
     assert torch.equal(photographs.predict(model, x), photographs.predict(MODEL, X)) and torch.equal(x, X)
-    rob = dro.Weighted(x, y, torch.ones(6).double())
-    dro.train(model, rob, alpha=0.1, seed=0, T2=1)
-    made = dro.adversarial_data(model, x, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0), T1=1)
+    rob = dro.WeightedImages(x, y, torch.ones(6).double())
+    dro.train(model, rob, lr=0.1, seed=0, rounds=1)
+    made = dro.adversarial_data(model, x, y, attack=EVERY["fgsm"], lr=0.1, generator=runtime.generator(0), iterations=1)
     assert torch.equal(x, X) and torch.equal(made.x[:6], X)
     counts = evaluation.under_attack(model, x, y, eps=[0.0, 0.1])
     assert torch.equal(x, X) and counts["right"][0] == 6

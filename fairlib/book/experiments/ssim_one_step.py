@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import checks, data, evaluation, training
+from fairlib import checks, data, intervals, training
 from fairlib.attacks import answers, gradient_and_right, margin, ssim, step_factor
 from fairlib.book import runner
 from fairlib.book.experiments.shared import exact, interval, mean
@@ -109,8 +109,8 @@ def quantities(seen: pd.DataFrame) -> dict[str, dict]:
         return mean(torch.tensor((rows[name][first] - rows[name][second]).to_numpy()))
 
     only = [int((turned[a] & ~turned[b]).sum()) for a, b in (("pgd", "ssim"), ("ssim", "pgd"))]
-    success = interval(*evaluation.paired(*only, len(at)))
-    share = evaluation.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
+    success = interval(*intervals.paired(*only, len(at)))
+    share = intervals.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
     ratio = (both_long.max(axis=1) / both_long.min(axis=1)).max()
     return {
         "L2_ratio": exact(float(ratio)) | {"n": len(at)},

@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 from torch import Tensor
 
-from fairlib import attacks, checks, data, ensemble, evaluation, runtime, training
+from fairlib import attacks, checks, data, ensemble, evaluation, intervals, runtime, training
 from fairlib.attacks import TEMPERATURES, gradient, mean_lead, soft_leads, unusable
 from fairlib.baselines import Binarised, NearestCentroid, SmallestMeanDistance
 from fairlib.book.experiments import shared
@@ -220,5 +220,5 @@ def estimates() -> dict[str, dict]:
             ("noise/gain/eps=0.2", noise, "random-sign-noise"),
         ):
             origin = {"anchor": anchor} | shared.origin("stress_tests", arguments)
-            found[f"{network}/{dataset}/{key}"] = evaluation.over_seeds(gain) | origin
+            found[f"{network}/{dataset}/{key}"] = intervals.over_seeds(gain) | origin
     return found

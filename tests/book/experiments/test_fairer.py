@@ -119,7 +119,7 @@ def test_the_draws_of_no_two_units_overlap(start, monkeypatch):
 
     def made(model, x, y, *, generator, **options):
         seen.append(generator.initial_seed())
-        return dro.Weighted(x[:1], y[:1], torch.ones(1))
+        return dro.WeightedImages(x[:1], y[:1], torch.ones(1))
 
     monkeypatch.setattr(fairer.dro, "adversarial_data", made)
     monkeypatch.setattr(fairer.dro, "train_many", lambda model, rob, *, seeds, **options: seen.extend(seeds) or [])

@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, models, perceptual, photographs, runtime
+from fairlib import attacks, checks, data, defenses, models, perceptual, photographs, runtime
 from fairlib.attacks import START_NOISE, cross_entropy
-from fairlib.defenses import compression
 from fairlib.perceptual import SALIENCY, Distance
 
 CLASSIFIER, SIZE = "EfficientNet-Lite0", 299
@@ -219,8 +218,8 @@ def measured(case: Case, attacked: Mapping[str, Tensor], seen: Sequence[Distance
 def defended(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[int]]:
     """Whether one image comes out right under each setting of figure 4."""
     settings = {
-        "jpeg": [compression.jpeg(x, quality) for quality in QUALITIES],
-        "bits": [compression.bit_depth(x, bits) for bits in BITS],
+        "jpeg": [defenses.jpeg(x, quality) for quality in QUALITIES],
+        "bits": [defenses.bit_depth(x, bits) for bits in BITS],
     }
     return {name: _right(model, torch.cat(made), y.expand(len(made))).int().tolist() for name, made in settings.items()}
 
