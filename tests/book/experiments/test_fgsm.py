@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fairlib import attacks, data, ensemble, training
 from fairlib.book import runner
 from fairlib.book.experiments import ambiguities, fgsm
+from fairlib.book.experiments.ambiguities.records import float32_gradient
 from fairlib.book.experiments.fgsm import GRID, METHODS, PAIRS, TABLE_EPS, Scaled, naive, naive_gradient
 from fairlib.book.experiments.shared import setting
 from fairlib.defenses import CentroidDefense
@@ -216,7 +217,7 @@ def test_what_hand_made_records_say(house):
     assert found.loc["LeNet5", "MNIST", "defenseless", 0.0]["value"] == 0
     assert not found.loc["LeNet5", "MNIST", "defended"]["value"].any()
 
-    switch = ambiguities.float32_gradient()
+    switch = float32_gradient()
     assert set(switch["variant"]) == {"float32 gradient"} and set(switch["eps"]) == set(ambiguities.EPS)
     curves = fgsm.curves().set_index(["scale", "gradient", "eps"])
     assert len(curves) == 2 * 3 * 7
