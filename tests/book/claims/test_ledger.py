@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from book.claims.hand_made import CELL, ONE, TEN, at, verdict
 
-from fairlib.book import claims, runner
+from fairlib.book import claims, runner, units
 from fairlib.book.claims import NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, PARTLY, RELEASED_BUG, REPRODUCED
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -263,7 +263,7 @@ def test_the_runner_records_what_the_experiments_estimate(house, monkeypatch, ca
         "seeds": SimpleNamespace(units=lambda profile: []),
         "training": SimpleNamespace(estimates=missing),
     }
-    monkeypatch.setattr(runner, "modules", lambda: modules)
+    monkeypatch.setattr(units, "modules", lambda: modules)
     runner.estimate()
     assert verdict("pepe-gray-budget-mnist") == REPRODUCED
     lacking, first, second = capsys.readouterr().out.splitlines()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import attacks, data, ensemble, training
-from fairlib.book import runner
+from fairlib.book import units
 from fairlib.book.experiments import ambiguities, fgsm
 from fairlib.book.experiments.ambiguities.records import float32_gradient
 from fairlib.book.experiments.fgsm import GRID, METHODS, PAIRS, TABLE_EPS, Scaled, naive, naive_gradient
@@ -176,8 +176,8 @@ def test_trainings_are_counted(monkeypatch):
 
 def test_units_and_refusals():
     for profile in ("embedded", "paper"):
-        assert len(runner.units("fgsm", profile)) == 8
-    assert len(runner.units("fgsm", "embedded", "paper")) == 10  # LeNet's trainings have more images
+        assert len(units.of("fgsm", profile)) == 8
+    assert len(units.of("fgsm", "embedded", "paper")) == 10  # LeNet's trainings have more images
     with pytest.raises(ValueError, match="profile is 'big'"):
         fgsm.units("big")
     with pytest.raises(ValueError, match="what is 'dreams', expected one of: scales, trainings"):
@@ -185,7 +185,7 @@ def test_units_and_refusals():
 
 
 def write(arguments: dict, rows: list[dict]) -> None:
-    runner.Unit("fgsm", arguments).write(
+    units.Unit("fgsm", arguments).write(
         {"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}
     )
 
