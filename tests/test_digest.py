@@ -20,7 +20,7 @@ from . import tools
 from toys import registry
 from toys.parts import half, third
 from fairlib import runtime
-from fairlib.book import runner, units
+from fairlib.book import runner
 
 SIZE = 3
 NAMES = ("alpha", "beta")
