@@ -641,17 +641,17 @@ def drawn(figure, alt):
     return alt, shown, meshes
 
 
-@case("fairlib.book.plots.images")
+@case("fairlib.book.plots.pictures.images")
 def _(given, to):
     return drawn(*plots.images({"digits": to(given.x)}, range(len(given.x)), "Digits."))
 
 
-@case("fairlib.book.plots.photographs")
+@case("fairlib.book.plots.pictures.photographs")
 def _(given, to):
     return drawn(*plots.photographs({"first": to(given.pictures[0])}, "Noise."))
 
 
-@case("fairlib.book.plots.votes")
+@case("fairlib.book.plots.pictures.votes")
 def _(given, to):
     defense = defended(given, to)
     distance = defense.distances(to(given.x[:1]))[:, 0, 0]

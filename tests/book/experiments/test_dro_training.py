@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from fairlib import attacks, dro, runtime
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import dro_training, fairer
 
 
@@ -196,8 +196,8 @@ def test_units_run(quick):
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
 def test_units_name_their_work_once(profile):
-    units = runner.units("dro_training", profile)
-    assert len({unit.name for unit in units}) == len(units)
+    listed = units.of("dro_training", profile)
+    assert len({unit.name for unit in listed}) == len(listed)
     with pytest.raises(ValueError, match="what is 'dreams', expected one of: steps, printed"):
         dro_training.run(what="dreams", images=1, seed=0)
 
@@ -218,15 +218,15 @@ def test_the_law_is_the_one_that_is_sampled():
 
 
 def write(arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit("dro_training", arguments)
+    unit = units.Unit("dro_training", arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     unit.path.write_text(json.dumps({"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}))
 
 
 def test_estimates_from_hand_made_records(house):
-    units = [unit.arguments for unit in runner.units("dro_training", "embedded")]
+    listed = [unit.arguments for unit in units.of("dro_training", "embedded")]
     accuracies = [None, 0.1, None, None]
-    for unit in units:
+    for unit in listed:
         s = unit["seed"]
         seconds = {"algorithm2": 20.0 + s, "algorithm3": 2.0, "together": 1.0, "full": 22.0 + s}
         rows = {
@@ -275,7 +275,7 @@ def test_estimates_from_hand_made_records(house):
 
 
 def test_no_finite_run_is_no_gap(house):
-    (unit,) = [u.arguments for u in runner.units("dro_training", "embedded") if u.arguments["what"] == "printed"]
+    (unit,) = [u.arguments for u in units.of("dro_training", "embedded") if u.arguments["what"] == "printed"]
     write(unit, [{"run": i, "accuracy": None} for i in range(4)])
     found = dro_training.finite()
     assert (found["kept"], found["runs"], found["value"], found["low"]) == (0, 4, 0, pytest.approx(0))

@@ -15,7 +15,7 @@ from skimage.metrics import structural_similarity
 from fairlib import data
 from fairlib.attacks import cross_entropy, gradient_and_right, pgd_step, ssim_step
 from fairlib.attacks.ssim import direction, hessian, mirrored
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import ssim_one_step as chapter
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,7 +140,7 @@ def test_estimates_are_those_of_the_network_that_speaks_less_for_the_claim(house
             for name in chapter.SHOWN
             for v in [0.2 + 0.1 * i]
         }
-        unit = runner.Unit("ssim_one_step", {"network": network})
+        unit = units.Unit("ssim_one_step", {"network": network})
         unit.path.parent.mkdir(parents=True, exist_ok=True)
         result = {"rows": [], "quantities": numbers}
         unit.path.write_text(
