@@ -75,7 +75,7 @@ def labels(y: Tensor, n: int, classes: int | None = 10) -> None:
 
 def evaluating(model: nn.Module) -> None:
     """Refuse what is no model, and a model in training mode."""
-    instance(model, nn.Module, "the model", "get one with fairlib.training.shipped or fairlib.models.pretrained")
+    instance(model, nn.Module, "the model", "get one with fairlib.training.shipped or fairlib.imagenet.pretrained")
     if model.training:
         raise ValueError("the model is in training mode, expected evaluation mode; call model.eval() first")
 

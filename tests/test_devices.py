@@ -34,6 +34,7 @@ from fairlib import (
     ensemble,
     evaluation,
     geography,
+    imagenet,
     models,
     perceptual,
     photographs,
@@ -308,14 +309,14 @@ for network in models.NETWORKS:
         return attacks.fgsm(model, to(given.x), to(given.y), eps=0.1), list(dict(model.layers(to(given.x))).values())
 
 
-@case("fairlib.models.Normalised")
+@case("fairlib.imagenet.Normalised")
 def _(given, to):
-    return to(models.Normalised(given.colour, (0.5,) * 3, (0.2,) * 3))(to(given.pictures))
+    return to(imagenet.Normalised(given.colour, (0.5,) * 3, (0.2,) * 3))(to(given.pictures))
 
 
-@case("fairlib.models.ImageNetClassifier")
+@case("fairlib.imagenet.ImageNetClassifier")
 def _(given, to):
-    return to(models.ImageNetClassifier(given.colour, (0.5,) * 3, (0.2,) * 3, 8))(to(given.pictures))
+    return to(imagenet.ImageNetClassifier(given.colour, (0.5,) * 3, (0.2,) * 3, 8))(to(given.pictures))
 
 
 @case("fairlib.training.fit")
@@ -603,7 +604,7 @@ def _(given, to, monkeypatch):
     few = SimpleNamespace(**short, perc_al=attacks.perc_al)
     for module, name, value in (
         (data, "photographs", lambda folder, size: (given.pictures, given.seen)),
-        (models, "pretrained", lambda name: copy.deepcopy(given.colour)),
+        (imagenet, "pretrained", lambda name: copy.deepcopy(given.colour)),
         (perceptual, "distance", lambda name: plain),
         (table1, "attacks", few),
         (table1, "JUDGES", {"SSIM": "SSIM"}),

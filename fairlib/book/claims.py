@@ -18,16 +18,18 @@ import pandas as pd
 from scipy import stats
 
 from fairlib import checks, files
+from fairlib.book.terms import (
+    CHAPTERS,
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    NOT_YET,
+    PAPERS,
+    PARTLY,
+    RELEASED_BUG,
+    REPRODUCED,
+    VERDICTS,
+)
 
-PAPERS = ("pepe", "hua")
-CHAPTERS = (
-    "training", "fgsm", "centroid_defense", "ablations", "runtime", "stress_tests", "future_work", "ambiguities",
-    "ssim_one_step", "perceptual_attack", "table1", "truncation", "compression",
-    "bias_metric", "dro_training", "fairer", "trust",
-)  # fmt: skip
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
-RELEASED_BUG, NOT_TESTABLE, NOT_YET = "only with the released bug", "not testable here", "not yet run"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, RELEASED_BUG, NOT_TESTABLE, NOT_YET)
 TINY = 1e-9  # two decimal fractions that are equal on paper differ by less than this in binary
 
 

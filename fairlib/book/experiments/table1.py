@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, models, perceptual, photographs, runtime
+from fairlib import attacks, checks, data, imagenet, perceptual, photographs, runtime
 from fairlib.attacks import loss
 from fairlib.attacks.perceptual_pgd import NOISE
 from fairlib.book import claims, runner
@@ -85,7 +85,7 @@ def run(*, what: str, budget: str, first: int, images: int) -> dict:
     """
     checks.one_of(what, tuple(KINDS), "what")
     x, y = (t.to(runtime.device()) for t in from_folder(first, images))
-    model, cost = models.pretrained(CLASSIFIER).to(x.device), ground_cost(budget)
+    model, cost = imagenet.pretrained(CLASSIFIER).to(x.device), ground_cost(budget)
     rows = []
     for i in range(len(x)):
         case = Case(model, cost, budget, first + i, x[i : i + 1], y[i : i + 1])
