@@ -580,7 +580,7 @@ def _(given, to):
     return apart(given, to, distance, 16), [count.forwards, count.backwards]
 
 
-@case("fairlib.audit.classify")
+@case("fairlib.audit.predictions.classify")
 def _(given, to, path, monkeypatch):
     rows = []
     for i, picture in enumerate(given.pictures):
@@ -588,7 +588,7 @@ def _(given, to, path, monkeypatch):
         rows.append(f"{i}.png,{i % 3},{('Peru', 'Norway', 'India')[i % 3]}")
     (path / "manifest.csv").write_text("\n".join(["path,label,country", *rows]) + "\n")
     monkeypatch.setenv("FAIRLIB_DEVICE", str(to(given.x).device))
-    own = audit.Classifier("own", copy.deepcopy(given.colour), audit.usual(16))
+    own = audit.Classifier("own", copy.deepcopy(given.colour), audit.standard_preparation(16))
     found = audit.classify(own, geography.manifest(path / "manifest.csv"), path / "kept", batch_size=3)
     again = audit.classify(own, geography.manifest(path / "manifest.csv"), path / "kept", batch_size=3)
     assert next(own.model.parameters()).device == to(given.x).device
@@ -706,6 +706,7 @@ ELSEWHERE = {
     "fairlib.book.experiments": "they load what they work on, on the CPU; table1 has a case",
     "fairlib.attacks.": "a module's helpers are reached through the package's functions",
     "fairlib.perceptual.known": "looks at a type only",
+    "fairlib.audit.preparation.timm_preparation": "reads a network's configuration only",
 }
 
 
@@ -729,5 +730,5 @@ def public() -> list[str]:
 def test_every_public_function_has_a_case():
     found = public()
     entered = {re.split(r"[ ,]", name)[0] for name in CASES}
-    assert {"fairlib.attacks.fgsm", "fairlib.dro.train_many", "fairlib.audit.classify"} <= set(found)
+    assert {"fairlib.attacks.fgsm", "fairlib.dro.train_many", "fairlib.audit.predictions.classify"} <= set(found)
     assert not [name for name in found if name not in entered]

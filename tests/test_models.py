@@ -1,6 +1,5 @@
 """The networks against a textbook spelling of them, and the taps against what they name."""
 
-
 import pytest
 import torch
 from torch import nn

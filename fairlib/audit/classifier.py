@@ -10,6 +10,7 @@ from fairlib import imagenet
 from fairlib.audit.preparation import Preparation, standard_preparation, timm_preparation, torchvision_preparation
 
 DEFAULT_SIZE = 224  # pixels, for a model that does not say
+INSTEAD = "or give a model of your own as module:function"
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,10 @@ def _published(name: str) -> nn.Module:
     """A pretrained model; what is wrong with its name or its weights is said together with the other way."""
     try:
         return imagenet.pretrained(name)
-    except (ValueError, FileNotFoundError) as error:
-        raise type(error)(f"{error}; or give a model of your own as module:function") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; {INSTEAD}") from error
+    except ValueError as error:
+        raise ValueError(f"{error}; {INSTEAD}") from error
 
 
 def _native_preparation(name: str, model: imagenet.Normalised, size: int | None = None) -> Preparation:

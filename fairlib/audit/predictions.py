@@ -74,7 +74,7 @@ def classify(classifier: Classifier, manifest: geography.Manifest, path: Path, *
     rows = manifest.rows
     model = classifier.model.to(runtime.device())
     classes = _classes(model, classifier, manifest)
-    known = _resumable(path, {"model": classifier.name, "size": classifier.size, "digest": digest(classifier)})
+    known = _resumable(path, {"model": classifier.name, "size": classifier.size, "digest": _digest(classifier)})
     predicted, skipped, stamps = np.full(len(rows), -1), {}, {}
     for i, image in enumerate(rows["path"]):
         stamp = _stamp(manifest, image)
@@ -103,7 +103,7 @@ def classify(classifier: Classifier, manifest: geography.Manifest, path: Path, *
     return Predictions(predicted, skipped, resumed, classes)
 
 
-def digest(classifier: Classifier) -> str:
+def _digest(classifier: Classifier) -> str:
     """Sixteen digits for all that the predictions depend on besides the images.
 
     That is layers, weights and settings, the code of the layers, of the maker and of what they import beside them, and
