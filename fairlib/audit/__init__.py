@@ -5,7 +5,7 @@ on a user's own images and model.
 (`fairlib.geography.manifest`), and writes `REPORT.html`, which works offline, and `REPORT.json`. What the model
 answered for each image is kept in `REPORT.predictions.jsonl`, so that an interrupted audit goes on where it was.
 
-The names below are imported when they are first asked for: the command line's help needs none of them.
+A module is loaded when one of its names is first asked for: the command line's help needs only that of the arguments.
 """
 
 from importlib import import_module
@@ -28,7 +28,7 @@ _MODULES = {
     "add_arguments": "arguments",
     "run": "command",
 }
-__all__ = [*_MODULES]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
