@@ -22,13 +22,11 @@ LINES, EXPERIMENT = 350, 300
 ACROSS = {
     "test_api", "test_architecture", "test_book", "test_browser", "test_defaults", "test_devices", "test_house",
     "test_nbval_mutants", "test_no_answers", "test_notebooks", "test_outputs", "test_pretend", "attacks/test_pinned",
-    "audit/test_installation",
 }  # fmt: skip
 # What a module does not load: so that an import costs what it needs.
 LIGHT = {
     "fairlib.attacks": {"matplotlib", "pandas", "scipy", "statsmodels", "torchvision", "pyiqa"},
     "fairlib.fairness": {"torch", "torchvision", "matplotlib"},
-    "fairlib.audit": {"torch", "torchvision", "pandas", "numpy", "scipy", "matplotlib", "statsmodels"},
     "fairlib.__main__": {"torch", "torchvision", "pandas", "numpy", "scipy", "matplotlib", "statsmodels"},
 }
 # Sentences that a rule still has to say; one that it no longer says has to go.
@@ -115,24 +113,10 @@ def inside(name: str, package: str) -> bool:
 
 def shown(text: str) -> set[str] | None:
     """What a package's `__init__` shows: the names in `__all__`, or None where it has none."""
-    values = assigned(text)
-    if "__all__" not in values:
-        return None
-    if (table := loaded_late(text)) and ast.unparse(values["__all__"]) == "list(_MODULES)":
-        return set(table)
-    return set(ast.literal_eval(values["__all__"]))
-
-
-def loaded_late(text: str) -> dict[str, str]:
-    """The names of an `__init__` whose modules its `__getattr__` loads, with these modules: its table `_MODULES`."""
-    values = assigned(text)
-    return ast.literal_eval(values["_MODULES"]) if "_MODULES" in values else {}
-
-
-def assigned(text: str) -> dict[str, ast.expr]:
-    """What the statements of a module give to single names."""
-    found = [node for node in tree(text).body if isinstance(node, ast.Assign)]
-    return {target.id: node.value for node in found for target in node.targets if isinstance(target, ast.Name)}
+    for node in tree(text).body:
+        if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["__all__"]:
+            return set(ast.literal_eval(node.value))
+    return None
 
 
 def packages(texts: Sources) -> set[str]:
@@ -208,8 +192,6 @@ def a_package_says_what_it_shows(texts: Sources) -> set[str]:
             found |= {f"{package} has more than a docstring and no __all__"} if len(body) > 1 else set()
         else:
             bound = {a.asname or a.name for node in body if isinstance(node, ast.ImportFrom) for a in node.names}
-            late = loaded_late(texts[package]).items()
-            bound |= {name for name, room in late if name in defined(tree(texts[f"{package}.{room}"]).body)}
             found |= {f"{package} has no {name}" for name in names - bound - defined(body)}
     return found
 
@@ -296,8 +278,6 @@ HOUSE = {
     "fairlib.attacks.fgsm": "from fairlib.attacks.loss import margin\ndef fgsm(): ...",
     "fairlib.attacks.loss": "from fairlib import checks\ndef margin(): ...",
     "fairlib.dro": "from fairlib import attacks, data\nfrom fairlib.attacks.open import lead\nattacks.fgsm()",
-    "fairlib.audit": '"""Audit."""\n_MODULES = {"run": "command"}\n__all__ = list(_MODULES)',
-    "fairlib.audit.command": "def run(): ...",
     "fairlib.book": '"""The book."""',
     "fairlib.book.claims": '"""Claims."""\nfrom fairlib.book.claims.rules import judge\n__all__ = ["judge"]',
     "fairlib.book.claims.rules": "def judge(): ...",
@@ -334,8 +314,6 @@ def test_a_house_in_order_is_let_be(rule):
         (no_private_name_crosses_a_border, "fairlib.dro", "data._read()", "fairlib.data._read"),
         (a_package_says_what_it_shows, "fairlib.book", "from fairlib import data", "no __all__"),
         (a_package_says_what_it_shows, "fairlib.attacks", '__all__ = ["pgd"]', None),
-        (a_package_says_what_it_shows, "fairlib.audit", '_MODULES = {"ran": "command"}', "fairlib.audit has no ran"),
-        (only_what_a_package_shows_is_imported, "fairlib.dro", "from fairlib import audit\naudit.ran()", "audit.ran"),
         (modules_are_short, "fairlib.data", "\n" * 350, "351 lines, may have 350"),
         (modules_are_short, "fairlib.book.experiments.fgsm", "\n" * 300, "301 lines, may have 300"),
         (nothing_goes_in_circles, "fairlib.data", "from fairlib import dro", "data -> fairlib.dro -> fairlib.data"),

@@ -28,7 +28,7 @@ _MODULES = {
     "add_arguments": "arguments",
     "run": "command",
 }
-__all__ = list(_MODULES)
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> object:
