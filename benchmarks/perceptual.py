@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import complexity, data, models, photographs, runtime
+from fairlib import complexity, data, imagenet, photographs, runtime
 from fairlib.attacks import lead, perc_al, perceptual, pgd_l2
 from fairlib.perceptual import Distance, distance
 
@@ -79,7 +79,7 @@ def main() -> None:
     arguments.add_argument("--size", type=int, default=224, help="their side in pixels (default 224)")
     arguments.add_argument("--repeats", type=int, default=2, help="the least of so many times counts (default 2)")
     given = arguments.parse_args()
-    model = models.pretrained("EfficientNet-Lite0")
+    model = imagenet.pretrained("EfficientNet-Lite0")
     x, y = data.photographs(size=given.size)
     right = photographs.predict(model, x) == y
     x, y = x[right][: given.images], y[right][: given.images]

@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib.imagenet import PRETRAINED, ImageNetClassifier, Normalised, pretrained  # noqa: F401 - until callers follow
-
 
 class LayeredModel(nn.Module):
     """A classifier written as the sequence of its layers' outputs, so that a defence can compare them.

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+import test_api
 import yaml
 from bs4 import BeautifulSoup
 from markdown_it.token import Token
@@ -17,7 +18,7 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
-from book._ext import house
+from book._ext import api, house
 from fairlib.book import claims
 from tools.render import render
 
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 CHAPTERS = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+# The pages that are made from docstrings.
+FUNCTIONS = [c for c in CHAPTERS if c.startswith("book/api/") and "{functions}" in (ROOT / f"{c}.md").read_text()]
 MYST = MdParserConfig(enable_extensions=set(CONFIG["parse"]["myst_enable_extensions"]))
 KINDS = {
     "math_inline": "formulas", "math_inline_double": "formulas", "math_block": "formulas",
@@ -156,7 +159,7 @@ def test_each_chapter_is_a_file():
     assert notebooks <= set(CHAPTERS), "a notebook is missing from _toc.yml"
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c not in FUNCTIONS])
 def test_a_page_shows_what_its_source_holds(site, chapter):
     html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
     assert in_page(html) == in_source(chapter)
@@ -167,6 +170,39 @@ def test_each_page_stands_on_its_own(site):
     pages = [page for page in sorted(site.rglob("*.html")) if "_static" not in page.parts]
     assert len(pages) > len(CHAPTERS)
     assert {str(page.relative_to(site)): found for page in pages if (found := faults(page, site))} == {}
+
+
+def test_each_function_has_its_place_and_leads_to_its_chapter_and_back(site):
+    places = {place: page for page in FUNCTIONS for place in anchors(site / f"{page}.html")}
+    links = {
+        chapter: {
+            a["href"] for a in BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")("a", href=True)
+        }
+        for chapter in CHAPTERS
+    }
+    missing = []
+    for module in (name for name in test_api.modules() if not test_api.waits(name)):
+        for name in test_api.functions(module):
+            if name not in places:
+                missing.append(f"no place for {name}")
+                continue
+            for chapter in api.explaining(name):
+                if f"../../notebooks/{chapter}.html" not in links[places[name]]:
+                    missing.append(f"{places[name]} does not lead to {chapter}")
+                if f"../{places[name]}.html#{name}" not in links[f"notebooks/{chapter}"]:
+                    missing.append(f"{chapter} does not lead to {name}")
+    assert missing == []
+    assert len([name for name in places if name.startswith("fairlib.")]) > 100
+
+
+def test_each_equation_leads_to_its_function(site):
+    html = BeautifulSoup((site / "book" / "api" / "equations.html").read_text(), "html.parser")
+    links = {a["href"].partition("#")[2] for a in html.select("article a[href]")}
+    assert {name for *_, name in test_api.equations() if not test_api.waits(name)} - links == set()
+
+
+def test_a_page_of_functions_is_no_megabyte(site):
+    assert {c: size for c in FUNCTIONS if (size := (site / f"{c}.html").stat().st_size) > 1_000_000} == {}
 
 
 def shown(site: Path, place: str) -> bool:

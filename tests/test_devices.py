@@ -34,6 +34,7 @@ from fairlib import (
     ensemble,
     evaluation,
     geography,
+    imagenet,
     models,
     perceptual,
     photographs,
@@ -319,14 +320,14 @@ for network in models.NETWORKS:
         return attacks.fgsm(model, to(given.x), to(given.y), eps=0.1), list(dict(model.layers(to(given.x))).values())
 
 
-@case("fairlib.models.Normalised")
+@case("fairlib.imagenet.Normalised")
 def _(given, to):
-    return to(models.Normalised(given.colour, (0.5,) * 3, (0.2,) * 3))(to(given.pictures))
+    return to(imagenet.Normalised(given.colour, (0.5,) * 3, (0.2,) * 3))(to(given.pictures))
 
 
-@case("fairlib.models.ImageNetClassifier")
+@case("fairlib.imagenet.ImageNetClassifier")
 def _(given, to):
-    return to(models.ImageNetClassifier(given.colour, (0.5,) * 3, (0.2,) * 3, 8))(to(given.pictures))
+    return to(imagenet.ImageNetClassifier(given.colour, (0.5,) * 3, (0.2,) * 3, 8))(to(given.pictures))
 
 
 @case("fairlib.training.fit")
@@ -592,7 +593,7 @@ def _(given, to):
     return apart(given, to, distance, 16), [count.forwards, count.backwards]
 
 
-@case("fairlib.audit.classify")
+@case("fairlib.audit.predictions.classify")
 def _(given, to, path, monkeypatch):
     rows = []
     for i, picture in enumerate(given.pictures):
@@ -600,7 +601,7 @@ def _(given, to, path, monkeypatch):
         rows.append(f"{i}.png,{i % 3},{('Peru', 'Norway', 'India')[i % 3]}")
     (path / "manifest.csv").write_text("\n".join(["path,label,country", *rows]) + "\n")
     monkeypatch.setenv("FAIRLIB_DEVICE", str(to(given.x).device))
-    own = audit.Classifier("own", copy.deepcopy(given.colour), audit.usual(16))
+    own = audit.Classifier("own", copy.deepcopy(given.colour), audit.standard_preparation(16))
     found = audit.classify(own, geography.manifest(path / "manifest.csv"), path / "kept", batch_size=3)
     again = audit.classify(own, geography.manifest(path / "manifest.csv"), path / "kept", batch_size=3)
     assert next(own.model.parameters()).device == to(given.x).device
@@ -616,7 +617,7 @@ def _(given, to, monkeypatch):
     few = SimpleNamespace(**short, perc_al=attacks.perc_al)
     for module, name, value in (
         (data, "photographs", lambda folder, size: (given.pictures, given.seen)),
-        (models, "pretrained", lambda name: copy.deepcopy(given.colour)),
+        (imagenet, "pretrained", lambda name: copy.deepcopy(given.colour)),
         (perceptual, "distance", lambda name: plain),
         (cases, "attacks", few),
         (cases, "JUDGES", {"SSIM": "SSIM"}),
@@ -733,6 +734,7 @@ ELSEWHERE = {
     ),
     "fairlib.perceptual.": "the formulas' and networks' own functions are reached through the distances",
     "fairlib.perceptual.check_distance": "looks at a type only",
+    "fairlib.audit.preparation.timm_preparation": "reads a network's configuration only",
 }
 
 
@@ -757,5 +759,5 @@ def public() -> list[str]:
 def test_every_public_function_has_a_case():
     found = public()
     entered = {re.split(r"[ ,]", name)[0] for name in CASES}
-    assert {"fairlib.attacks.fgsm", "fairlib.dro.train_many", "fairlib.audit.classify"} <= set(found)
+    assert {"fairlib.attacks.fgsm", "fairlib.dro.train_many", "fairlib.audit.predictions.classify"} <= set(found)
     assert not [name for name in found if name not in entered]

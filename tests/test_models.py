@@ -1,4 +1,4 @@
-"""The networks against a textbook spelling of them or their authors' own, and the taps against what they name."""
+"""The networks against a textbook spelling of them, and the taps against what they name."""
 
 import pytest
 import torch

@@ -1,6 +1,7 @@
 """The pages of functions: what a module makes public, its docstrings, and the chapter that explains each of them."""
 
 import importlib
+import inspect
 import json
 import re
 import sys
@@ -23,9 +24,14 @@ CODE = re.compile(r"(``.+?``|(?::[\w:]+:)?`[^`]+`_{0,2}|^\.\. |^\*+\w+(?= *(?::|
 def public(module: ModuleType) -> list[str]:
     """What people call: the functions and classes of `__all__`, else what the module itself defines without `_`."""
     if hasattr(module, "__all__"):
-        return [name for name in module.__all__ if callable(getattr(module, name))]
+        return [name for name in module.__all__ if _documented(getattr(module, name))]
     own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    return [name for name, value in own.items() if callable(value) and not name.startswith("_")]
+    return [name for name, value in own.items() if _documented(value) and not name.startswith("_")]
+
+
+def _documented(value: object) -> bool:
+    """Whether it is a class or a function, also one that is decorated; constants and names for types are not."""
+    return isinstance(value, type) or inspect.isfunction(inspect.unwrap(value))
 
 
 def chapters() -> dict[str, list[str]]:
@@ -63,37 +69,52 @@ def _plain(line: str) -> str:
 
 
 class Functions(SphinxDirective):
-    """`{functions} fairlib.dro`: a table of what the module makes public, then its docstring and theirs."""
+    """`{functions} fairlib.dro`: a table of what the module makes public, then its docstring and theirs.
+
+    Where lines follow, they name what is shown in the place of all that is public, without the module's docstring.
+    """
 
     required_arguments = 1
+    has_content = True
 
     def run(self) -> list[nodes.Node]:
-        [name] = self.arguments
-        names = public(importlib.import_module(name))
-        text = "\n".join(
-            [
-                "```{eval-rst}",
-                f".. automodule:: {name}",
-                "",
-                f".. currentmodule:: {name}",
-                "",
-                ".. autosummary::",
-                "   :nosignatures:",
-                "",
-                *(f"   {one}" for one in names),
-                "",
-                *(_entry(name, one) for one in names),
-                "```",
-            ]
-        )
-        return self.parse_text_to_nodes(text)
+        [module] = self.arguments
+        names = list(self.content) or public(importlib.import_module(module))
+        table = [".. autosummary::", "   :nosignatures:", "", *(f"   {name}" for name in names), ""]
+        lines = [f".. currentmodule:: {module}", "", *table, *(_entry(f"{module}.{name}") for name in names)]
+        whole = [] if self.content else [f".. automodule:: {module}", ""]
+        return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *whole, *lines, "```"]))
 
 
-def _entry(module: str, name: str) -> str:
-    value = getattr(importlib.import_module(module), name)
+def _entry(name: str) -> str:
+    """The directive of a function or class, with the class's methods."""
+    value = resolved(name)
     if not isinstance(value, type):
         return f".. autofunction:: {name}\n"
     return f".. {'autoexception' if issubclass(value, BaseException) else 'autoclass'}:: {name}\n   :members:\n"
+
+
+def resolved(name: str) -> object:
+    """What a dotted name such as `fairlib.defenses.CentroidDefense.tally` stands for.
+
+    Raises AttributeError where there is no such thing.
+    """
+    value = importlib.import_module(name.split(".")[0])
+    for i, part in enumerate(name.split(".")[1:], 2):
+        if isinstance(value, ModuleType) and not hasattr(value, part):
+            try:
+                importlib.import_module(".".join(name.split(".")[:i]))
+            except ImportError as error:
+                raise AttributeError(f"{name}: there is no {part}") from error
+        value = getattr(value, part)
+    return value
+
+
+def source(name: str, rawtext: str, text: str, lineno: int, inliner: object, *more: object) -> tuple[list, list]:
+    """`{source}` with the name of a function: the file in which it stands."""
+    path = Path(inspect.getsourcefile(inspect.unwrap(resolved(text)))).resolve()
+    file = path.relative_to(Path(importlib.import_module(PACKAGE).__file__).resolve().parents[1])
+    return [nodes.literal(rawtext, file.as_posix())], []
 
 
 def plain(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
@@ -126,6 +147,7 @@ def fields(app: Sphinx, what: str, name: str, value: object, skip: bool, options
 def setup(app: Sphinx) -> dict:
     sys.path.insert(0, str(app.srcdir))  # the package of this very folder, not one that is installed
     app.add_directive("functions", Functions)
+    app.add_role("source", source)
     app.connect("autodoc-process-docstring", plain, priority=400)
     app.connect("autodoc-process-docstring", explained, priority=600)
     app.connect("autodoc-skip-member", fields)

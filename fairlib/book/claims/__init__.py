@@ -4,9 +4,7 @@
 """
 
 from fairlib.book.claims.ledger import (
-    CHAPTERS,
     COLUMNS,
-    PAPERS,
     Claim,
     causes,
     judge,
@@ -17,15 +15,8 @@ from fairlib.book.claims.ledger import (
 )
 from fairlib.book.claims.page import MARKS, chapter_html, dashboard_html
 from fairlib.book.claims.rules import (
-    NOT_REPRODUCED,
-    NOT_TESTABLE,
-    NOT_YET,
-    PARTLY,
-    RELEASED_BUG,
-    REPRODUCED,
     RULES,
     TINY,
-    VERDICTS,
     Estimate,
     at_least,
     at_most,
@@ -40,6 +31,17 @@ from fairlib.book.claims.rules import (
     repetition,
 )
 from fairlib.book.claims.text import AUTHORS, amounts, as_json, as_text, counts, here, repeats
+from fairlib.book.terms import (
+    CHAPTERS,
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    NOT_YET,
+    PAPERS,
+    PARTLY,
+    RELEASED_BUG,
+    REPRODUCED,
+    VERDICTS,
+)
 
 __all__ = [
     "AUTHORS", "CHAPTERS", "COLUMNS", "MARKS", "NOT_REPRODUCED", "NOT_TESTABLE", "NOT_YET", "PAPERS", "PARTLY",

@@ -15,27 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from fairlib import checks, files
-from fairlib.book.claims.rules import (
-    NOT_REPRODUCED,
-    NOT_YET,
-    PARTLY,
-    RELEASED_BUG,
-    REPRODUCED,
-    RULES,
-    TINY,
-    VERDICTS,
-    Estimate,
-    matches,
-    matches_range,
-    repetition,
-)
+from fairlib.book.claims.rules import RULES, TINY, Estimate, matches, matches_range, repetition
+from fairlib.book.terms import CHAPTERS, NOT_REPRODUCED, NOT_YET, PAPERS, PARTLY, RELEASED_BUG, REPRODUCED, VERDICTS
 
-PAPERS = ("pepe", "hua")
-CHAPTERS = (
-    "training", "fgsm", "centroid_defense", "ablations", "runtime", "stress_tests", "future_work", "ambiguities",
-    "ssim_one_step", "perceptual_attack", "table1", "truncation", "compression",
-    "bias_metric", "dro_training", "fairer", "trust",
-)  # fmt: skip
 COLUMNS = (
     "id", "paper", "place", "says", "setting", "rule", "published", "ours", "low", "high", "repeat_low", "repeat_high",
     "released", "decimals", "verdict", "reason", "chapter", "anchor", "cause",

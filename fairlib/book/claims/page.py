@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from fairlib.book.claims.ledger import PAPERS, causes, ledger
-from fairlib.book.claims.rules import VERDICTS
+from fairlib.book.claims.ledger import causes, ledger
 from fairlib.book.claims.text import AUTHORS, amounts, counts, here, repeats
+from fairlib.book.terms import PAPERS, VERDICTS
 
 MARKS = dict(zip(VERDICTS, "✓◐✗⚑∅…", strict=True))  # so that colour is never the only sign
 FOLDED = 25  # a chapter with more claims than that folds its list

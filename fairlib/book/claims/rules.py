@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from scipy import stats
 
 from fairlib import checks
+from fairlib.book.terms import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
-RELEASED_BUG, NOT_TESTABLE, NOT_YET = "only with the released bug", "not testable here", "not yet run"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, RELEASED_BUG, NOT_TESTABLE, NOT_YET)
 TINY = 1e-9  # two decimal fractions that are equal on paper differ by less than this in binary
 
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from fairlib.book.claims.ledger import PAPERS
-from fairlib.book.claims.rules import NOT_TESTABLE, NOT_YET, VERDICTS
+from fairlib.book.terms import NOT_TESTABLE, NOT_YET, PAPERS, VERDICTS
 
 AUTHORS = {"pepe": "Pepe", "hua": "Hua et al."}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, defenses, models, perceptual, photographs, runtime
+from fairlib import attacks, checks, data, defenses, imagenet, perceptual, photographs, runtime
 from fairlib.attacks import START_NOISE, cross_entropy
 from fairlib.perceptual import SALIENCY, Distance
 
@@ -75,7 +75,7 @@ def run(*, what: str, budget: str, first: int, images: int) -> dict:
     """
     checks.one_of(what, tuple(KINDS), "what")
     x, y = (t.to(runtime.device()) for t in from_folder(first, images))
-    model, cost = models.pretrained(CLASSIFIER).to(x.device), ground_cost(budget)
+    model, cost = imagenet.pretrained(CLASSIFIER).to(x.device), ground_cost(budget)
     rows = []
     for i in range(len(x)):
         case = Case(model, cost, budget, first + i, x[i : i + 1], y[i : i + 1])
