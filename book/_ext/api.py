@@ -23,7 +23,7 @@ CODE = re.compile(r"(``.+?``|(?::[\w:]+:)?`[^`]+`_{0,2}|^\.\. |^\*+\w+(?= *(?::|
 def public(module: ModuleType) -> list[str]:
     """What people call: the functions and classes of `__all__`, else what the module itself defines without `_`."""
     if hasattr(module, "__all__"):
-        return [name for name in module.__all__ if hasattr(getattr(module, name), "__qualname__")]  # no values
+        return [name for name in module.__all__ if callable(getattr(module, name))]
     own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
     return [name for name, value in own.items() if callable(value) and not name.startswith("_")]
 
