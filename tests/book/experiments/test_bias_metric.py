@@ -9,14 +9,14 @@ import torch
 from scipy import stats
 
 from fairlib import fairness, files, geography, training
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import bias_metric
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(chapter: str, arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit(chapter, arguments)
+    unit = units.Unit(chapter, arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     record = {"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}
     unit.path.write_text(json.dumps(record))
