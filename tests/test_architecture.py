@@ -26,6 +26,8 @@ ACROSS = {
 # What a module does not load: so that an import costs what it needs.
 LIGHT = {
     "fairlib.attacks": {"matplotlib", "pandas", "scipy", "statsmodels", "torchvision", "pyiqa"},
+    "fairlib.perceptual": {"matplotlib", "pandas", "scipy", "statsmodels", "torchvision", "pyiqa"},
+    "fairlib.bootstrap": {"torch", "torchvision", "matplotlib"},
     "fairlib.fairness": {"torch", "torchvision", "matplotlib"},
     "fairlib.__main__": {"torch", "torchvision", "pandas", "numpy", "scipy", "matplotlib", "statsmodels"},
 }
