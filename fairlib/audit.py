@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 from torchvision.transforms import Compose, Normalize
 
-from fairlib import audit_page, checks, evaluation, fairness, files, fingerprint, geography, models, pictures, runtime
+from fairlib import audit_page, checks, fairness, files, fingerprint, geography, intervals, models, pictures, runtime
 
 SIZE = 224  # pixels, for a model that does not say
 POWER, WORLDS = 0.8, 1_000
@@ -436,17 +436,17 @@ def doubts(predicted: np.ndarray, labels: Sequence[tuple[int, ...]], classes: in
     nothing.
 
     One for labels that fit better once all are moved by -1 or +1: the 95 % interval of the difference between the two
-    accuracies on these images (`fairlib.evaluation.paired`) lies above 0. One for an accuracy whose Wilson interval
+    accuracies on these images (`fairlib.intervals.paired`) lies above 0. One for an accuracy whose Wilson interval
     reaches down to chance, the share of classes that are right for an image.
     """
     right = {by: _right(predicted, [[label + by for label in those] for those in labels]) for by in (0, *MOVED)}
-    shares = evaluation.with_interval(
+    shares = intervals.with_interval(
         pd.DataFrame({"right": {by: r.sum() for by, r in right.items()}, "n": len(predicted)})
     )
     said = {by: f"{audit_page.number(s['accuracy'])} {audit_page.interval(s)}" for by, s in shares.iterrows()}
     found, best = [], max(MOVED, key=lambda by: right[by].sum())
     gained, lost = (int((right[a] & ~right[b]).sum()) for a, b in ((best, 0), (0, best)))
-    if evaluation.paired(gained, lost, len(predicted))[1] > 0:
+    if intervals.paired(gained, lost, len(predicted))[1] > 0:
         found.append(
             f"With {best:+d} added to every label the accuracy would be {said[best]}, not {said[0]}: {MOVED[best]} "
             f"Label 0 must be the first of the model's {classes} classes."

@@ -20,7 +20,7 @@ from scipy import stats
 from statsmodels.regression.linear_model import RegressionResults
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import checks, evaluation
+from fairlib import checks, intervals
 
 Array = NDArray[np.float64]
 LEVEL = 0.05  # the paper's (section 4.1)
@@ -59,14 +59,14 @@ def country_table(country: Sequence, right: ArrayLike, log_gdp: pd.Series) -> pd
     counts = pd.DataFrame({"country": country, "right": right}).groupby("country")["right"].agg(["size", "sum"])
     counts = counts.reindex([key for key in log_gdp.index if key in counts.index])
     counts = counts.rename(columns={"size": "n", "sum": "right"}).rename_axis(log_gdp.index.name)
-    return evaluation.with_interval(counts).assign(log_gdp=log_gdp[counts.index])
+    return intervals.with_interval(counts).assign(log_gdp=log_gdp[counts.index])
 
 
 def overall(table: pd.DataFrame) -> pd.Series:
     """The accuracy over all images of a table that has `right`: `n`, `right`, `accuracy` and Wilson's `low`, `high`."""
     checks.columns(table, ("n", "right"), "the country table", MADE)
-    evaluation.counted(table)
-    return evaluation.with_interval(table[["n", "right"]].sum().to_frame().T).iloc[0]
+    intervals.counted(table)
+    return intervals.with_interval(table[["n", "right"]].sum().to_frame().T).iloc[0]
 
 
 def checked(table: pd.DataFrame) -> tuple[Array, Array, Array]:

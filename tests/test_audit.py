@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import __main__, audit, audit_page, evaluation, fairness, geography, models
+from fairlib import __main__, audit, audit_page, fairness, geography, intervals, models
 
 COUNTRIES = {"India": (8, 4), "Peru": (9, 5), "Brazil": (7, 5), "Germany": (10, 9), "Norway": (8, 8), "USA": (1, 1)}
 MODULE = """
@@ -269,7 +269,7 @@ def test_labels_move_only_for_a_clear_gain():
     for moved in range(101):
         predicted = np.array([label - (i < moved) for i, (label,) in enumerate(labels)]) % 1_000
         gained = sum(label > 0 for (label,) in labels[:moved])  # label 0 cannot be moved to -1
-        clear = evaluation.paired(gained, 100 - moved, 100)[1] > 0
+        clear = intervals.paired(gained, 100 - moved, 100)[1] > 0
         assert any("With -1" in text for text in audit.doubts(predicted, labels, 1_000)) == clear
 
 

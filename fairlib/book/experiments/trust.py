@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import checks, evaluation, fairness, geography
+from fairlib import checks, fairness, geography, intervals
 from fairlib.book import runner
 from fairlib.book.experiments import bias_metric, fairer, shared
 
@@ -157,7 +157,7 @@ def estimates() -> dict[str, dict]:
     """
     world = {"record": "results/bias_metric", "n": bias_metric.IMAGES, "anchor": "which-weights"}
     quantities = {
-        "world/variance_exponent": evaluation.over_seeds([exponent(t) for t in bias_metric.tables().values()]) | world
+        "world/variance_exponent": intervals.over_seeds([exponent(t) for t in bias_metric.tables().values()]) | world
     }
     gls = sizes().loc["gls"]
     share = shared.interval(gls["share"], gls["low"], gls["high"])

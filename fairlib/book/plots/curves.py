@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairlib.book.plots.style import COLOURS, MARKERS, PAPER, grid, legend_below, styled, without_empty
-from fairlib.evaluation import sampling_range
+from fairlib.intervals import sampling_range
 
 
 @styled

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairlib.book.plots.style import COLOURS, PAPER, grid, legend_below, styled
-from fairlib.evaluation import sampling_range
+from fairlib.intervals import sampling_range
 
 
 @styled

@@ -20,7 +20,7 @@ from fairlib.book.experiments import dro_training, fairer
 @pytest.fixture
 def quick(monkeypatch):
     """PGD in one step, few images."""
-    attack = partial(attacks.pgd, eps=0.05, step=0.05, steps=1)
+    attack = partial(attacks.pgd, eps=0.05, step_size=0.05, iterations=1)
     for arm in dro_training.TIMED:
         monkeypatch.setitem(fairer.ARMS, arm, lambda generator: attack)
     monkeypatch.setattr(fairer, "IMAGES", 300)
@@ -64,8 +64,8 @@ def test_a_full_training_alternates_and_works_as_hard(start, digits, monkeypatch
     steps = []
     with monkeypatch.context() as patched:
         patched.setattr(dro, "_step", lambda net, x, *args: steps.append(len(x)))
-        rob = dro.adversarial_data(start, x, y, attack=lambda m, x, y: x, alpha=0.01, generator=g, T1=T1)
-        dro.train(start, rob, alpha=0.01, seed=0, T2=T2)
+        rob = dro.adversarial_data(start, x, y, attack=lambda m, x, y: x, lr=0.01, generator=g, iterations=T1)
+        dro.train(start, rob, lr=0.01, seed=0, rounds=T2)
     assert sum(steps) == trained
     # Replayed from what it looked at, with labels known by image, it ends at the same weights.
     label = {image.numpy().tobytes(): int(c) for image, c in zip(x, y, strict=True)}
@@ -203,7 +203,7 @@ def test_units_name_their_work_once(profile):
 
 
 def test_the_law_is_the_one_that_is_sampled():
-    P = dro.weights(50, 3)
+    P = dro.sampling_weights(50, 3)
     drawn = torch.bincount(dro.sample(P, 40_000, runtime.generator(0)) // 50, minlength=4)
     law = dro_training.law(50, 3)
     assert stats.chisquare(drawn.numpy(), 40_000 * law).pvalue > 0.01

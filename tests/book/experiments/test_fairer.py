@@ -21,7 +21,8 @@ SIZE = {"seed": 0, "images": 40, "models": 3}
 def few(monkeypatch):
     """A world of few images, and quick attacks."""
     monkeypatch.setattr(fairer, "IMAGES", 300)
-    monkeypatch.setitem(fairer.ARMS, "pgd", lambda generator: partial(attacks.pgd, eps=0.05, step=0.05, steps=1))
+    quick = partial(attacks.pgd, eps=0.05, step_size=0.05, iterations=1)
+    monkeypatch.setitem(fairer.ARMS, "pgd", lambda generator: quick)
     fairer.held_out.cache_clear()
     yield
     fairer.held_out.cache_clear()
@@ -118,7 +119,7 @@ def test_the_draws_of_no_two_units_overlap(start, monkeypatch):
 
     def made(model, x, y, *, generator, **options):
         seen.append(generator.initial_seed())
-        return dro.Weighted(x[:1], y[:1], torch.ones(1))
+        return dro.WeightedImages(x[:1], y[:1], torch.ones(1))
 
     monkeypatch.setattr(fairer.dro, "adversarial_data", made)
     monkeypatch.setattr(fairer.dro, "train_many", lambda model, rob, *, seeds, **options: seen.extend(seeds) or [])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from fairlib import attacks, data, evaluation, training
+from fairlib import attacks, data, evaluation, intervals, training
 from fairlib.book import claims, units
 from fairlib.book.experiments import future_work
 from fairlib.book.experiments.future_work import EPS, INPUTS, PAIRS
@@ -177,7 +177,7 @@ def test_estimates_from_hand_made_records(house):
     assert kept["value"] == pytest.approx((100 + 22.5) / (200 + 45))
     assert found["LeNet5/fewer_layers/time_change"]["value"] == pytest.approx(1.85 / 2 - 1)
     gain = found["VisionTransformer/MNIST/gain/eps=0.1"]
-    assert (gain["value"], gain["low"], gain["high"]) == pytest.approx(evaluation.paired(300, 100, 10_000))
+    assert (gain["value"], gain["low"], gain["high"]) == pytest.approx(intervals.paired(300, 100, 10_000))
     assert all((house / e["record"]).is_file() for e in found.values())
 
 
