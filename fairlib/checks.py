@@ -1,16 +1,24 @@
-"""Bad input, refused in one place: each check says what was wrong, what was expected and how to mend it."""
+"""Bad input, refused in one place: each check says what was wrong, what was expected and how to mend it.
+
+Checks of tensors import torch when they are called, so that what works on numbers alone does without it.
+"""
+
+from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Number, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 
 def images(x: Tensor, shape: Sequence[int] | None = None, name: str = "x") -> None:
@@ -18,7 +26,9 @@ def images(x: Tensor, shape: Sequence[int] | None = None, name: str = "x") -> No
 
     `shape` is the (C, H, W) that the model or the data set asks for; None accepts any.
     """
-    if not isinstance(x, Tensor):
+    import torch
+
+    if not isinstance(x, torch.Tensor):
         raise ValueError(f"{name} is a {type(x).__name__}, expected a torch.Tensor; use torch.as_tensor(...)")
     if x.dtype != torch.float32:
         hint = "divide 8-bit pixels by 255" if not x.is_floating_point() else "call .float()"
@@ -44,6 +54,8 @@ def pair(x: Tensor, x_adv: Tensor) -> None:
 
 def channels(x: Tensor, allowed: Sequence[int]) -> None:
     """Refuse anything but floating-point images (N, C, H, W), one or more, with a number of channels on the list."""
+    from torch import Tensor
+
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 4 or not x.numel():
         what = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
         raise ValueError(f"x is {what}, expected one or more floating-point images (N, C, H, W)")
@@ -62,8 +74,10 @@ def sides(x: Tensor, smallest: int, name: str) -> None:
 
 def labels(y: Tensor, n: int, classes: int | None = 10) -> None:
     """Refuse anything but (n,) int64 labels in [0, classes); None knows of no largest one."""
-    if not isinstance(y, Tensor) or y.dtype != torch.int64:
-        kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
+    import torch
+
+    if not isinstance(y, torch.Tensor) or y.dtype != torch.int64:
+        kind = y.dtype if isinstance(y, torch.Tensor) else type(y).__name__
         raise ValueError(f"y is {kind}, expected a torch.int64 tensor; use torch.as_tensor(y, dtype=torch.int64)")
     if tuple(y.shape) != (n,):
         raise ValueError(f"y has shape {tuple(y.shape)}, expected ({n},): one label per image")
@@ -75,6 +89,8 @@ def labels(y: Tensor, n: int, classes: int | None = 10) -> None:
 
 def evaluating(model: nn.Module) -> None:
     """Refuse what is no model, and a model in training mode."""
+    from torch import nn
+
     instance(model, nn.Module, "the model", "get one with fairlib.training.shipped or fairlib.models.pretrained")
     if model.training:
         raise ValueError("the model is in training mode, expected evaluation mode; call model.eval() first")
@@ -149,6 +165,8 @@ def several(values: Iterable, name: str) -> None:
 
 def generator(value: torch.Generator) -> None:
     """Refuse what is no generator: a seed, or torch's global state, which None would be."""
+    import torch
+
     instance(value, torch.Generator, "generator", "get one with fairlib.runtime.generator(seed)")
 
 
