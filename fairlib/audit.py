@@ -31,13 +31,26 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 from torchvision.transforms import Compose, Normalize
 
-from fairlib import audit_page, checks, evaluation, fairness, files, fingerprint, geography, models, pictures, runtime
+from fairlib import (
+    audit_page,
+    checks,
+    evaluation,
+    fairness,
+    files,
+    fingerprint,
+    geography,
+    listings,
+    models,
+    pictures,
+    runtime,
+)
 
 SIZE = 224  # pixels, for a model that does not say
 POWER, WORLDS = 0.8, 1_000
 STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
 MOVED = {-1: "are they counted from 1?", 1: "does the model have a class of its own in front, such as background?"}
 CHANGED = {"model": "another model", "size": "another size", "digest": "other weights, code or preparation of images"}
+JSON_NAMES = {"standard_error": "se", "degrees_of_freedom": "df", "p_value": "p"}  # as the report has them
 FAILED = 1  # exit status where a condition of --fail-if is met
 
 
@@ -307,7 +320,7 @@ def _batches(
     def read(i: int) -> Tensor | str:
         path = manifest.rows["path"][i]
         try:
-            return pixels(geography.inside(manifest.folder, path), preparation)
+            return pixels(listings.inside(manifest.folder, path), preparation)
         except Exception as error:  # decoders raise many kinds; one image must not end the audit of the others
             return f"cannot be read: {error}".replace(str((manifest.folder / path).resolve()), path)
 
@@ -338,7 +351,7 @@ def _answers(model: nn.Module, images: Tensor, name: str) -> Tensor:
 
 def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
     try:
-        facts = geography.inside(manifest.folder, path).stat()
+        facts = listings.inside(manifest.folder, path).stat()
     except OSError:
         return None
     return [facts.st_size, facts.st_mtime_ns]
@@ -393,19 +406,25 @@ def report(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict:
     scales = {"doubling": math.log(2), "gap": np.ptp(table["log_gdp"])}
     bounds = {f"{name}_{end}": scale * getattr(main, end) for name, scale in scales.items() for end in ("low", "high")}
     overall = fairness.overall(table)
-    carried = fairness.influence(table).reset_index(names="country") if len(table) > 3 else pd.DataFrame()
+    carried = fairness.influence(table).rename(columns=JSON_NAMES) if len(table) > 3 else pd.DataFrame()
+    reach = 8 * max(main.standard_error, 1e-3)
     return {
-        "slope": asdict(main) | {"F": main.F},
-        "tests": [asdict(test) for test in tests],
+        "slope": _fields(main) | {"F": main.F},
+        "tests": [_fields(test) for test in tests],
         "permutation": {"p": p, "low": low, "high": high},
         "effect": fairness.effect_sizes(table) | bounds,
         "accuracy": overall["accuracy"],
         "accuracy_low": overall["low"],
         "accuracy_high": overall["high"],
         "countries": table.reset_index(names="country").to_dict("records"),
-        "influence": carried.to_dict("records"),
-        "power": could_have_found(table, math.sqrt(tests[-1].tau2), 8 * max(main.se, 1e-3), worlds=worlds, seed=seed),
+        "influence": carried.reset_index(names="country").to_dict("records"),
+        "power": could_have_found(table, math.sqrt(tests[-1].tau2), reach, worlds=worlds, seed=seed),
     }
+
+
+def _fields(test: fairness.Slope) -> dict:
+    """A test's fields under the names that the report has for them."""
+    return {JSON_NAMES.get(name, name): value for name, value in asdict(test).items()}
 
 
 def could_have_found(table: pd.DataFrame, tau: float, reach: float, *, worlds: int, seed: int) -> dict:
