@@ -152,8 +152,8 @@ def _reml(x: Array, y: Array, variances: Array) -> Array:
             return tau2
     if unsettled := int((change > GOOD_ENOUGH * (sampling + before)).sum()):
         warnings.warn(
-            f"REML: tau^2 still changes after {ITERATIONS} steps in {unsettled} of {change.size} tables; the last value "
-            "is taken, so do not rely on their slopes and tests",
+            f"REML: tau^2 still changes after {ITERATIONS} steps in {unsettled} of {change.size} tables; the last "
+            "value is taken, so do not rely on their slopes and tests",
             ConvergenceWarning,
             stacklevel=4,
         )

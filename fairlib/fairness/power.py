@@ -194,7 +194,8 @@ def detectable(curve: pd.DataFrame, target: float = 0.8) -> float:
 
     Examples
     --------
-    >>> detectable(pd.DataFrame({"slope": [0.0, 0.01, 0.02], "share": [0.05, 0.4, 0.9]}))
+    >>> curve = pd.DataFrame({"slope": [0.0, 0.01, 0.02], "share": [0.05, 0.4, 0.9]})
+    >>> round(detectable(curve), 4)
     0.018
     """
     checks.columns(curve, ("slope", "share"), "the power curve", "make it with fairlib.fairness.power")
