@@ -7,7 +7,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # Notebooks run two at a time, so each takes half the cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded FAIRLIB_DEVICE=cpu OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
-NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1800 -n 2 --dist loadfile notebooks
+NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1800 -n 2 --dist loadfile $(or $(NOTEBOOKS),notebooks)
 # Other machines, as far as this one can act them: older instructions, what most laptops have, other numbers of threads.
 MACHINES := old laptop one-thread two-threads three-threads
 old := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 MKL_CBWR=COMPATIBLE
@@ -33,7 +33,7 @@ test: $(READY)  ## Check everything: style, pairs, units, the site in a browser,
 	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python $(NBVAL)
 
-machines: $(READY) $(addprefix as-,$(or $(AS),$(MACHINES)))  ## Compare the notebooks' outputs as computed by other machines; AS=old for one
+machines: $(READY) $(addprefix as-,$(or $(AS),$(MACHINES)))  ## Compare the notebooks' outputs as computed by other machines; AS=old for one, NOTEBOOKS="..." for some
 
 as-%: $(READY)
 	$(if $(filter $*,$(MACHINES)),,$(error no machine is called "$*"; known: $(MACHINES)))

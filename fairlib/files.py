@@ -11,29 +11,51 @@ RESTORE = "restore it with `git checkout -- data`"
 
 
 def root() -> Path:
-    """The folder `data/`: `FAIRLIB_DATA` if set, the checkout's, or the copy inside an installed package.
+    """The folder of the data.
 
-    Raises FileNotFoundError when it holds no `SHA256SUMS`.
+    Returns
+    -------
+    Path
+        `FAIRLIB_DATA` if that is set, else `data/` of the checkout, or the copy inside an installed package.
+
+    Raises
+    ------
+    FileNotFoundError
+        When that folder holds no `SHA256SUMS`.
     """
     here = Path(__file__).resolve().parent
-    given = os.environ.get("FAIRLIB_DATA")
-    for folder in [Path(given)] if given else [here.parent / "data", here / "_data"]:
+    chosen = os.environ.get("FAIRLIB_DATA")
+    for folder in [Path(chosen)] if chosen else [here.parent / "data", here / "_data"]:
         if (folder / "SHA256SUMS").is_file():
             return folder
     raise FileNotFoundError(
-        f"no data folder at {given or here.parent / 'data'} (it must hold SHA256SUMS); "
+        f"no data folder at {chosen or here.parent / 'data'} (it must hold SHA256SUMS); "
         "clone the repository whole, or point FAIRLIB_DATA at its data folder"
     )
 
 
 def listed() -> dict[str, str]:
-    """The SHA-256 of each file of the book, by its name below `data/`, as `data/SHA256SUMS` has them."""
+    """The digests of all files of the book.
+
+    Returns
+    -------
+    dict of str to str
+        The SHA-256 of each file by its name below `data/`, as `data/SHA256SUMS` has them.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no folder of data (`root`).
+    ValueError
+        When the list is damaged.
+    """
     path = root() / "SHA256SUMS"
     return _sums(path, path.stat().st_mtime_ns)
 
 
 @cache
 def _sums(path: Path, modified: int) -> dict[str, str]:
+    """The list as it was at a time of modification."""
     try:
         return {name: sha for sha, name in (line.split("  ", 1) for line in path.read_text().splitlines())}
     except ValueError as error:
@@ -41,16 +63,43 @@ def _sums(path: Path, modified: int) -> dict[str, str]:
 
 
 def sha256(path: Path) -> str:
-    """Hex SHA-256 digest of a file's content."""
+    """The digest of a file's content.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        The SHA-256, 64 hexadecimal digits.
+    """
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def checked(name: str, mend: str = RESTORE) -> Path:
-    """The path of `data/<name>` after its SHA-256 was compared with `data/SHA256SUMS`.
+    """Where a file of the book lies, once its digest is found right.
 
-    Raises FileNotFoundError when it is missing, ValueError when it is not listed, truncated or altered;
-    `mend` is the sentence that tells the reader what to do.
+    Parameters
+    ----------
+    name : str
+        Its name below `data/`.
+    mend : str
+        The end of the message where it is missing or altered: what to do.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When it is missing.
+    ValueError
+        When `data/SHA256SUMS` does not list it, or it is truncated or altered.
     """
     sums = listed()
     if name not in sums:
@@ -58,17 +107,33 @@ def checked(name: str, mend: str = RESTORE) -> Path:
     path = root() / name
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; {mend}")
-    found = sha256(path)
-    if found != sums[name]:
+    digest = sha256(path)
+    if digest != sums[name]:
         raise ValueError(
-            f"{path} is truncated or altered (SHA-256 {found[:12]}..., expected {sums[name][:12]}...); {mend}"
+            f"{path} is truncated or altered (SHA-256 {digest[:12]}..., expected {sums[name][:12]}...); {mend}"
         )
     return path
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; rename it on success, remove it on any failure."""
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write or replace; folders around it are made.
+
+    Yields
+    ------
+    Path
+        A temporary file beside it to write to: renamed at the end of the block, removed where that fails.
+
+    Examples
+    --------
+    >>> with replacing(folder / "table.csv") as partial:  # doctest: +SKIP
+    ...     frame.to_csv(partial)
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -1,4 +1,9 @@
-"""How a run is run: profile, device, threads, seeds, progress, and the record of where a number came from."""
+"""How a run is run: profile, device, threads, seeds, progress, and the record of where a number came from.
+
+Torch and pandas are loaded by the functions that need them.
+"""
+
+from __future__ import annotations
 
 import multiprocessing
 import os
@@ -11,26 +16,50 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-import torch
 from tqdm import tqdm
 
 from fairlib import checks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
 
 PROFILES = ("embedded", "paper")
 
 
 def profile() -> str:
-    """`embedded` (default: minutes on two cores, no network) or `paper`, from `FAIRLIB_PROFILE`.
+    """How much is computed, from `FAIRLIB_PROFILE`.
 
-    Raises ValueError for any other value.
+    Returns
+    -------
+    str
+        `embedded`, the default: minutes on two cores, no network; or `paper`.
+
+    Raises
+    ------
+    ValueError
+        When the variable has any other value.
     """
     return checks.one_of(os.environ.get("FAIRLIB_PROFILE", "embedded"), PROFILES, "FAIRLIB_PROFILE")
 
 
 def device() -> torch.device:
-    """The accelerator where there is one, else the CPU; `FAIRLIB_DEVICE` overrides (for example `cpu`)."""
+    """Where tensors are computed.
+
+    Returns
+    -------
+    torch.device
+        `FAIRLIB_DEVICE` if that is set, such as `cpu`; else the accelerator where there is one, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        When the variable names a device that is not usable here.
+    """
+    import torch
+
     name = os.environ.get("FAIRLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=name).device
@@ -41,19 +70,40 @@ def device() -> torch.device:
 
 
 def generator(seed: int) -> torch.Generator:
-    """A CPU random generator of its own: nothing in `fairlib` draws from torch's global one.
+    """A random generator of its own: nothing in `fairlib` draws from torch's global one.
 
-    Raises ValueError for a seed that is no whole number of 0 or more.
+    Parameters
+    ----------
+    seed : int
+        0 or more; the same seed gives the same numbers on every device.
+
+    Returns
+    -------
+    torch.Generator
+        On the CPU: what is drawn is moved to where it is needed.
+
+    Raises
+    ------
+    ValueError
+        When the seed is no whole number of 0 or more.
     """
+    import torch
+
     return torch.Generator().manual_seed(checks.whole(seed, "seed", 0))
 
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Run a block on `n` CPU threads, then give back the caller's setting.
+    """Run a block on some CPU threads, then give back the caller's setting.
 
-    With one thread a sum has one order, so that training gives the same bits on any number of cores.
+    Parameters
+    ----------
+    n : int
+        Number of torch's threads. On one a sum has one order, so that training gives the same bits on any number of
+        cores.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -65,8 +115,20 @@ def threads(n: int) -> Iterator[None]:
 def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
     """A progress bar in a terminal and in Jupyter, where it is gone at the end.
 
-    Silent in a pipe, in a worker process, and in a notebook whose outputs are stored or compared: under pytest, or
-    with `FAIRLIB_QUIET` set.
+    Parameters
+    ----------
+    items : iterable
+        What is worked through.
+    what : str
+        The words beside the bar.
+    total : int, optional
+        How many items there are, where they do not say themselves.
+
+    Returns
+    -------
+    tqdm
+        The same items. Silent in a pipe, in a worker process, and in a notebook whose outputs are stored or compared:
+        under pytest, or with `FAIRLIB_QUIET` set.
     """
     working = multiprocessing.current_process().name != "MainProcess"
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
@@ -75,30 +137,34 @@ def progress(items: Iterable, what: str, total: int | None = None) -> tqdm:
 
 
 def commit() -> str:
-    """The git commit of the package's own repository, `(changed)` behind it where its code or data are not those of it.
+    """The git commit of the package's own repository.
 
-    Without a repository in which this file is tracked, the version of the installed package, as `version 0.1.0`; or
-    `unknown`. A repository around a virtual environment is none, nor is one that the variables GIT_* name.
+    Returns
+    -------
+    str
+        Its first 12 digits, `(changed)` behind them where code or data are not those of the commit. Without a
+        repository in which this file is tracked, the version of the installed package, as `version 0.1.0`; or
+        `unknown`. A repository around a virtual environment is none, nor is one that the variables GIT_* name.
     """
     here = Path(__file__).resolve()
-    if not _git("ls-files", "--error-unmatch", "--", here.name, at=here.parent):
-        found = installed("fairness-robustness-book")
-        return found if found == "unknown" else f"version {found}"
-    name = _git("rev-parse", "--short=12", "HEAD", at=here.parent)
+    if not _git("ls-files", "--error-unmatch", "--", here.name, folder=here.parent):
+        release = installed("fairness-robustness-book")
+        return release if release == "unknown" else f"version {release}"
+    name = _git("rev-parse", "--short=12", "HEAD", folder=here.parent)
     if not name:
         return "unknown"  # nothing is committed yet
     counts = ["--", ".", "../data", ":(exclude)../data/results"]
-    changed = _git("status", "--porcelain", "--untracked-files=normal", *counts, at=here.parent)
+    changed = _git("status", "--porcelain", "--untracked-files=normal", *counts, folder=here.parent)
     return name + " (changed)" * bool(changed)
 
 
-def _git(*command: str, at: Path) -> str:
+def _git(*command: str, folder: Path) -> str:
     """What git says about the folder itself, or "" where it cannot say."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         run = subprocess.run(
             ["git", "--no-optional-locks", *command],
-            cwd=at, env=environment, capture_output=True, text=True, check=True,
+            cwd=folder, env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return ""
@@ -106,7 +172,18 @@ def _git(*command: str, at: Path) -> str:
 
 
 def installed(package: str) -> str:
-    """The version of an installed package, or `unknown`."""
+    """The version of an installed package.
+
+    Parameters
+    ----------
+    package : str
+        Its name in the package registry.
+
+    Returns
+    -------
+    str
+        Such as `2.6.0`, or `unknown`.
+    """
     try:
         return version(package)
     except PackageNotFoundError:
@@ -114,10 +191,22 @@ def installed(package: str) -> str:
 
 
 def facts(*, started: float, **more) -> dict:
-    """Where a run came from: profile, device, threads, `more`, seconds since `started`, date, git commit, versions.
+    """Where a run came from.
 
-    `started` is what `time.perf_counter()` gave when the run began.
+    Parameters
+    ----------
+    started : float
+        What `time.perf_counter()` gave when the run began.
+    **more
+        Further facts, such as the seed.
+
+    Returns
+    -------
+    dict
+        Profile, device, threads, `more`, seconds since the start, date, git commit, versions.
     """
+    import torch
+
     where = device()
     return {
         "profile": profile(),
@@ -133,6 +222,21 @@ def facts(*, started: float, **more) -> dict:
 
 
 def provenance(*, seed: int, started: float) -> pd.DataFrame:
-    """`facts` for display at a chapter's end, one row each; `started` is `time.perf_counter()` at the first cell."""
-    found = facts(started=started, seed=seed)
-    return pd.DataFrame({"value": [str(v) for v in found.values()]}, index=pd.Index(found, name="fact"))
+    """The facts of a run, for display at a chapter's end.
+
+    Parameters
+    ----------
+    seed : int
+        The chapter's seed.
+    started : float
+        What `time.perf_counter()` gave in the first cell.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of the `facts`, the column `value`.
+    """
+    import pandas as pd
+
+    rows = facts(started=started, seed=seed)
+    return pd.DataFrame({"value": [str(value) for value in rows.values()]}, index=pd.Index(rows, name="fact"))

@@ -45,6 +45,7 @@ from fairlib import (
 from fairlib.attacks.adaptive import leads, objective
 from fairlib.book import plots
 from fairlib.book.experiments import table1
+from fairlib.book.experiments.table1 import cases
 from fairlib.defenses import CentroidDefense, compression
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -605,10 +606,10 @@ def _(given, to, monkeypatch):
         (data, "photographs", lambda folder, size: (given.pictures, given.seen)),
         (models, "pretrained", lambda name: copy.deepcopy(given.colour)),
         (perceptual, "distance", lambda name: plain),
-        (table1, "attacks", few),
-        (table1, "JUDGES", {"SSIM": "SSIM"}),
-        (table1, "SALIENCY", dataclasses.replace(plain, name="saliency")),
-        (table1, "PERC_AL_N", {"embedded": 2}),
+        (cases, "attacks", few),
+        (cases, "JUDGES", {"SSIM": "SSIM"}),
+        (cases, "SALIENCY", dataclasses.replace(plain, name="saliency")),
+        (cases, "PERC_AL_N", {"embedded": 2}),
     ):
         monkeypatch.setattr(module, name, value)
     monkeypatch.setenv("FAIRLIB_IMAGES", "photographs")

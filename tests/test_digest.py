@@ -155,7 +155,7 @@ def test_a_definition_that_is_looked_up_counts_with_its_module(toys):
 def test_fairlib_is_followed_from_elsewhere(toys, monkeypatch):
     edited(toys / "main.py", "tools.twice(n)", "runtime.generator(n).initial_seed()")
     reached = digest.reach("toys.main", "run")
-    assert {"fairlib.runtime:generator", "fairlib.checks:whole"} < set(reached)
+    assert {"fairlib.runtime:generator", "fairlib.checks.values:whole"} < set(reached)
     assert "fairlib.runtime:facts" not in reached
     assert not any(name.startswith("fairlib.book.runner") for name in reached)
 

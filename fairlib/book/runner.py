@@ -80,9 +80,10 @@ class Unit:
 
 
 def modules() -> dict[str, ModuleType]:
-    """The modules of `fairlib.book.experiments`, by chapter."""
+    """The modules of `fairlib.book.experiments` that have units or estimates, by chapter."""
     names = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(EXPERIMENTS).__path__))
-    return {name: importlib.import_module(f"{EXPERIMENTS}.{name}") for name in names}
+    found = {name: importlib.import_module(f"{EXPERIMENTS}.{name}") for name in names}
+    return {name: module for name, module in found.items() if hasattr(module, "units") or hasattr(module, "estimates")}
 
 
 def chapters() -> list[str]:
@@ -113,7 +114,7 @@ def chosen(only: str, *profiles: str) -> dict[str, Unit | None]:
     for name, module in modules().items():
         if hasattr(module, "units"):
             found |= {unit.name: unit for unit in units(name, *profiles)}
-        elif hasattr(module, "estimates"):
+        else:
             found[f"{name}/"] = None
     return {name: unit for name, unit in found.items() if fnmatch(name, f"*{only}*")}
 

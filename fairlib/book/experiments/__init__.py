@@ -1,4 +1,4 @@
-"""What takes longer than a notebook may: one module per chapter, its work cut into independent units.
+"""What takes longer than a notebook may: one module, or package, per chapter, its work cut into independent units.
 
 A module has these functions, the first two or the last or all three, and `fairlib.book.runner` does the rest:
 
@@ -10,4 +10,6 @@ A module has these functions, the first two or the last or all three, and `fairl
   Where some of what it returns is a measured time, the module names the keys in a set `MEASURED`.
 - `estimates() -> dict[str, dict]`: from the records, the fields of `fairlib.book.claims.Estimate` for each quantity
   that the ledger asks of the chapter that the module is named after. FileNotFoundError where records are missing.
+
+What several of them share is in `shared`, which has none of these functions and so is no chapter.
 """

@@ -11,20 +11,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, data, ensemble, evaluation, runtime, training
-from fairlib.book import claims, runner
+from fairlib import attacks, checks, data, evaluation, runtime, training
+from fairlib.book import claims
+from fairlib.book.experiments import shared
+from fairlib.book.experiments.shared import BATCH, IMAGES, METHODS, PAIRS, SEEDS
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
-PAIRS = tuple((network, name) for network in ("FullyConnected", "LeNet5") for name in data.DATASETS)
 EPS = evaluation.LEDGER_EPS
-SEEDS = tuple(range(10))
-IMAGES = {"embedded": 2_000, "paper": 10_000}  # test images for each training
 DRAWN_EPS = (0.0, 0.1, 0.2, 0.4)
-METHODS = ("defenseless", "defended", "loose")
 CHANCE = 0.1
 RELEASED_SETS = {"MNIST": ("first", "a", "b", "c", "d"), "FashionMNIST": ("first",)}
-BATCH = 100  # LeNet's maps of so many images fit into a core's cache
 
 
 def units(profile: str) -> list[dict]:
@@ -46,17 +43,16 @@ def run(*, what: str, network: str, dataset: str, images: int) -> dict:
     from the training images.
     """
     checks.one_of(what, ("trainings", "draws"), "what")
-    x, y = data.load(dataset, "test")
     x_train, y_train = data.load(dataset, "train")
     alpha, rows = data.alphas(dataset), []
     if what == "trainings":
         released = torch.stack([data.centroids(dataset, name) for name in RELEASED_SETS[dataset]])
-        for seed, model in zip(SEEDS, ensemble.released(network, dataset, seeds=SEEDS), strict=True):
+        for seed, model, drawn in shared.trainings(network, dataset, images):
             sets = torch.cat([released, random_sets(x_train, y_train, 4, seed=seed)])[:5]
-            drawn = evaluation.draw(x, y, images, seed=seed)
             rows += [{"seed": seed} | row for row in count(model, variants(model, alpha, sets), *drawn, eps=EPS)]
     else:
-        model, drawn = training.shipped(network, dataset), evaluation.draw(x, y, images, seed=0)
+        model = training.shipped(network, dataset)
+        drawn = evaluation.draw(*data.load(dataset, "test"), images, seed=0)
         for seed in SEEDS:
             defenses = several(model, alpha, random_sets(x_train, y_train, 5, seed=seed))
             rows += [{"seed": seed} | row for row in count(model, defenses, *drawn, eps=DRAWN_EPS)]
@@ -122,8 +118,7 @@ def count(
 
 def recorded(what: str) -> pd.DataFrame:
     """The rows of one kind of unit; where both profiles were run, those with more images."""
-    rows = runner.results("ablations").query("what == @what")
-    return rows[rows["images"] == rows.groupby(["network", "dataset"])["images"].transform("max")]
+    return shared.recorded("ablations", what)
 
 
 def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
@@ -169,11 +164,10 @@ def estimates() -> dict[str, dict]:
     shifted = {"up": alpha + 0.1, "down": alpha - 0.1}
     exact = {f"alphas/MNIST/{name}/lowest": a.min() for name, a in shifted.items()}
     exact |= {f"alphas/MNIST/{name}/highest": a.max() for name, a in shifted.items()}
-    found = {key: dict.fromkeys(("value", "low", "high"), a.item()) for key, a in exact.items()}
+    found = {key: shared.exact(a.item()) for key, a in exact.items()}
     keys = ["what", "network", "dataset", "images"]
     for unit, rows in recorded("trainings").groupby(keys, sort=False):
-        arguments = dict(zip(keys, unit, strict=True))
-        origin = {"record": f"results/{runner.Unit('ablations', arguments).name}.json", "n": int(arguments["images"])}
+        origin = shared.origin("ablations", dict(zip(keys, unit, strict=True)))
         values = quantities(accuracies(rows).droplevel(["network", "dataset"]))
         found |= {f"{unit[1]}/{unit[2]}/{key}": evaluation.over_seeds(value) | origin for key, value in values.items()}
     asked = {q for c in claims.load("pepe") if c.chapter == "ablations" for q in (c.quantity, c.quantity_released)}

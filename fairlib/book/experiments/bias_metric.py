@@ -10,6 +10,7 @@ from scipy import stats
 
 from fairlib import checks, evaluation, fairness, geography, runtime, training
 from fairlib.book import runner
+from fairlib.book.experiments import shared
 from fairlib.models import LayeredModel
 
 IMAGES = 10_000  # to train on, and as many others to test on
@@ -104,8 +105,7 @@ def tables() -> dict[int, pd.DataFrame]:
 
 def published_p(F: float = 5.392, df: int = 39, *, half: float = 0.0005) -> dict[str, float]:
     """p of the paper's F (section 4.3), and the range that the rounding of F allows."""
-    value, low, high = stats.f.sf([F, F + half, F - half], 1, df)
-    return {"value": float(value), "low": float(low), "high": float(high)}
+    return shared.interval(*stats.f.sf([F, F + half, F - half], 1, df))
 
 
 def estimates() -> dict[str, dict]:
@@ -113,7 +113,7 @@ def estimates() -> dict[str, dict]:
     found = [fairness.slope(table) for table in tables().values()]
     p = [slope.p_value for slope in found]
     # Of six worlds or more, the smallest and the largest hold the median with more than 95 % confidence.
-    over_worlds = {"value": float(np.median(p)), "low": min(p), "high": max(p)}
+    over_worlds = shared.interval(np.median(p), min(p), max(p))
     recorded = {"record": "results/bias_metric", "n": IMAGES}
     slopes = evaluation.over_seeds([slope.slope for slope in found])
     return {

@@ -5,7 +5,7 @@ import pandas as pd
 
 from fairlib import data
 from fairlib.book import claims
-from fairlib.book.experiments import fgsm, headline, training
+from fairlib.book.experiments import fgsm, headline, shared, training
 from fairlib.evaluation import below_chance_at, over_seeds
 
 BETWEEN = [0.1, 0.15, 0.2]  # the keys' eps=0.1-0.2
@@ -24,21 +24,21 @@ def estimates() -> dict[str, dict]:
         counted[f"alphas/{name}/{first}-{second}"] = round((alpha[first] - alpha[second]).item(), 2)
     return (
         found
-        | {key: dict.fromkeys(("value", "low", "high"), value) | SHOWN for key, value in counted.items()}
+        | {key: shared.exact(value) | SHOWN for key, value in counted.items()}
         | fgsm.looked_at(("shift",), SHOWN)
         | fgsm.looked_at(("spread",), {"anchor": "which-class-is-noisier"})
     )
 
 
 def _origin(key: str) -> dict:
-    table = any(f"/{method}/eps=" in key for method in ("defenseless", "defended", "loose"))
+    table = any(f"/{method}/eps=" in key for method in shared.METHODS)
     return {"anchor": "defense-tables" if table else "defense-verdict", "record": training.TRAINED_ON, "n": 10_000}
 
 
 def quantities(accuracy: pd.DataFrame) -> dict[str, pd.Series]:
     """A number per training for each key; `accuracy` as `training.accuracies` gives it."""
     found, gain, crossover = {}, {}, {}
-    for pair in headline.PAIRS:
+    for pair in shared.PAIRS:
         seeds = accuracy.loc[pair]
         gain[pair] = seeds["defended"] - seeds["defenseless"]
         crossover[pair] = gain[pair].apply(crosses_zero_at, axis=1)

@@ -23,8 +23,7 @@ from torch.utils._pytree import tree_leaves
 
 from fairlib import checks, complexity, dro, fairness, geography, runtime, training
 from fairlib.attacks.loss import cross_entropy
-from fairlib.book import runner
-from fairlib.book.experiments import fairer
+from fairlib.book.experiments import fairer, shared
 from fairlib.book.experiments.fairer import ALPHA, ARMS, BATCH, T1, T2
 from fairlib.models import LayeredModel
 
@@ -240,7 +239,7 @@ class Tensors(TorchDispatchMode):
 
 def recorded(what: str) -> pd.DataFrame:
     """The rows of one kind of unit; where both profiles were run, those with more images."""
-    rows = runner.results("dro_training").query("what == @what")
+    rows = shared.of_kind("dro_training", what)
     return rows[rows["images"] == rows["images"].max()]
 
 

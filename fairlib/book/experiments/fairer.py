@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fairlib import attacks, checks, dro, evaluation, fairness, geography, perceptual, runtime, training
 from fairlib.book import runner
-from fairlib.book.experiments.headline import mean
+from fairlib.book.experiments import shared
 from fairlib.models import LayeredModel
 
 START = ("LeNet5", "World")  # the model that every arm starts from, trained plainly on the world
@@ -77,7 +77,7 @@ def run(*, arm: str, seed: int, images: int, models: int) -> dict:
     found = torch.stack([right(one, test.x, test.y) for one in trained])
     rows = [{"model": i, "right": by_country(one, test.country)} for i, one in enumerate(found)]
     gained = found.float().mean(0) - before.float()
-    return {"rows": rows + [{"group": name} | mean(gained[of]) for name, of in groups(test).items()]}
+    return {"rows": rows + [{"group": name} | shared.mean(gained[of]) for name, of in groups(test).items()]}
 
 
 def arm_models(model: LayeredModel, arm: str, *, seed: int, images: int, models: int) -> list[LayeredModel]:
@@ -125,8 +125,7 @@ def groups(world: geography.World) -> dict[str, Tensor]:
 
 def recorded() -> pd.DataFrame:
     """The rows of all units; of each arm and seed those with most images where both profiles were run."""
-    rows = runner.results("fairer")
-    return rows[rows["images"] == rows.groupby(["arm", "seed"])["images"].transform("max")]
+    return shared.largest(runner.results("fairer"), ["arm", "seed"])
 
 
 def table(right: list[int]) -> pd.DataFrame:
@@ -176,16 +175,16 @@ def estimates() -> dict[str, dict]:
     nearest = min(RIVALS, key=lambda arm: first(found, arm).mean())
     compared = {f"slope/{arm}_minus_ours": fairness.compare(first(found, arm), ours, "welch") for arm in RIVALS}
     compared["slope/margin/ours"] = compared[f"slope/{nearest}_minus_ours"]
-    quantities = {key: {"value": c.difference, "anchor": "fig-5b"} | interval(c) for key, c in compared.items()}
+    quantities = {key: _interval(c) | {"anchor": "fig-5b"} for key, c in compared.items()}
     quantities["slope/start_minus_ours"] = evaluation.over_seeds(before - ours) | {"anchor": "fig-5b"}
     for arm in RIVALS:
         c = fairness.compare_over_sets(by_set(found, arm), by_set(found, "ours"))
-        quantities[f"slope/drob/{arm}_minus_ours"] = {"value": c.difference, "anchor": "data-sets"} | interval(c)
+        quantities[f"slope/drob/{arm}_minus_ours"] = _interval(c) | {"anchor": "data-sets"}
     (poor,) = changes().query("arm == 'ours' and group == 'poorest third'").to_dict("records")
-    gained = {key: poor[key] for key in ("value", "low", "high")} | {"anchor": "who-gains"}
-    quantities["poor_accuracy/ours_minus_start"] = gained
+    gained = shared.interval(poor["value"], poor["low"], poor["high"])
+    quantities["poor_accuracy/ours_minus_start"] = gained | {"anchor": "who-gains"}
     return {key: {"record": "results/fairer", "n": IMAGES} | fields for key, fields in quantities.items()}
 
 
-def interval(found: fairness.Comparison) -> dict[str, float]:
-    return {"low": found.low, "high": found.high}
+def _interval(comparison: fairness.Comparison) -> dict[str, float]:
+    return shared.interval(comparison.difference, comparison.low, comparison.high)

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, ensemble, evaluation, training
+from fairlib import attacks, checks, data, evaluation, training
 from fairlib.attacks.fgsm import margin_at
 from fairlib.attacks.gradients import gradient, unusable
 from fairlib.book import runner
-from fairlib.book.experiments import headline
-from fairlib.book.experiments.headline import BATCH, PAIRS
+from fairlib.book.experiments import shared
+from fairlib.book.experiments.shared import BATCH, IMAGES, METHODS, PAIRS
 from fairlib.book.experiments.training import complete
 from fairlib.defenses import CentroidDefense
 from fairlib.evaluation import TABLE_EPS
@@ -25,9 +25,6 @@ from fairlib.models import LayeredModel
 
 SCALES = (1, 10, 100)
 GRID = tuple(k / 20 for k in range(7))
-SEEDS = tuple(range(10))
-IMAGES = {"embedded": 2_000, "paper": 10_000}  # test images for each training of LeNet
-METHODS = ("defenseless", "defended", "loose")
 QUANTITIES = ("cosine_to_gradient", "largest_step", "gray_share", "confusion")
 SHOWN = {"anchor": "fgsm-verdict"}
 
@@ -130,10 +127,8 @@ def trainings(network: str, dataset: str, images: int) -> list[dict]:
 
     For each of `METHODS` the images that come out right, a list over `TABLE_EPS`; the defence is the plain one.
     """
-    x, y = data.load(dataset, "test")
     rows = []
-    for seed, model in zip(SEEDS, ensemble.released(network, dataset, seeds=SEEDS), strict=True):
-        test = evaluation.draw(x, y, images, seed=seed)
+    for seed, model, test in shared.trainings(network, dataset, images):
         defense = CentroidDefense(model, data.centroids(dataset), data.alphas(dataset))
         for name, attack in {"naive": naive, "exact": attacks.fgsm_grid}.items():
             given = {"eps": TABLE_EPS, "defense": defense, "attack": attack, "batch_size": BATCH}
@@ -149,7 +144,7 @@ def trainings(network: str, dataset: str, images: int) -> list[dict]:
 def curves() -> pd.DataFrame:
     """The recorded `scales`: rows of `network`, `dataset`, `scale`, `gradient`, `eps`, `certain`, `flat`, counts and
     accuracy with its Wilson interval."""
-    rows = runner.results("fgsm").query("what == 'scales'")
+    rows = shared.of_kind("fgsm", "scales")
     rows = rows.assign(eps=[GRID] * len(rows)).explode(["eps", "right"]).rename(columns={"images": "n"})
     columns = ["network", "dataset", "scale", "gradient", "eps", "certain", "flat", "right", "n"]
     whole = dict.fromkeys(("scale", "certain", "flat", "right"), int)
@@ -161,8 +156,7 @@ def accuracies() -> pd.DataFrame:
 
     Where both profiles were run, those with more test images.
     """
-    rows = runner.results("fgsm").query("what == 'trainings'")
-    rows = rows[rows["images"] == rows.groupby(["network", "dataset"])["images"].transform("max")]
+    rows = shared.recorded("fgsm", "trainings")
     index = ["network", "dataset", "gradient", "seed"]
     rows = rows[[*index, "images", *METHODS]].assign(eps=[TABLE_EPS] * len(rows)).explode(["eps", *METHODS])
     rows = rows.melt([*index, "images", "eps"], METHODS, "method", "right").astype({"eps": float, "seed": int})
@@ -185,7 +179,7 @@ def effects() -> pd.DataFrame:
 def estimates() -> dict[str, dict]:
     """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records and the images."""
     return looked_at(QUANTITIES, SHOWN) | {
-        f"gray/{name}/largest_distance": headline.exact((x - 0.5).abs().max(), len(x)) | SHOWN
+        f"gray/{name}/largest_distance": shared.exact((x - 0.5).abs().max().item()) | {"n": len(x)} | SHOWN
         for name in data.DATASETS
         for x, _ in [data.load(name, "test")]
     }
@@ -206,5 +200,4 @@ def looked_at(quantities: tuple[str, ...], shown: dict[str, str]) -> dict[str, d
 
 
 def _estimate(row: pd.Series) -> dict:
-    numbers = {key: float(row[key]) for key in ("value", "low", "high")}
-    return numbers | {"n": int(row["n"]), "record": "results/headline"}
+    return shared.interval(row["value"], row["low"], row["high"]) | {"n": int(row["n"]), "record": "results/headline"}

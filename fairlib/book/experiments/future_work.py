@@ -13,21 +13,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, complexity, data, ensemble, evaluation, runtime, training, tuning
-from fairlib.book import runner
+from fairlib import attacks, checks, complexity, data, evaluation, runtime, training, tuning
+from fairlib.book.experiments import shared
+from fairlib.book.experiments.shared import BATCH, IMAGES, PAIRS, SEEDS, answers, attacked, distances
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
-PAIRS = tuple(product(training.RELEASED_EPOCHS, data.DATASETS))
 TRANSFORMERS = tuple(("VisionTransformer", name) for name in data.DATASETS)
 EPS = (0.0, 0.1, 0.2)
 AIMS = {"clean": (0.0,), "0.1": (0.1,), "mix": EPS}  # the budgets for which thresholds are tuned
 GRID = tuple(k / 100 for k in range(61))
 INPUTS = ("eps=0", "eps=0.1", "eps=0.2", "random signs", "another label")
-SEEDS = tuple(range(10))
 TUNE, CHOOSE = 2_000, 1_000  # of the 5,000 held-out images
-IMAGES = {"embedded": 2_000, "paper": 10_000}  # test images for each training
-BATCH = 100  # LeNet's maps of so many images fit into a core's cache
 MEASURED = {"undefended", "all", "without"}  # seconds, which differ from run to run
 
 
@@ -51,13 +48,10 @@ def run(*, what: str, network: str, dataset: str, images: int) -> dict:
 def trainings(network: str, dataset: str, images: int) -> list[dict]:
     """Ten trainings, each with its own test images: rows of `seed` and what `variants` gives."""
     x, y = data.load(dataset, "train")
-    x_test, y_test = data.load(dataset, "test")
-    models = ensemble.released(network, dataset, seeds=SEEDS)
     picked = {kind: data.centroids(dataset, kind) for kind in ("first", "mean", "medoid")}
     rows = []
-    for seed, model in zip(SEEDS, models, strict=True):
+    for seed, model, drawn in shared.trainings(network, dataset, images):
         _, _, x_held, y_held = data.train_validation(x, y, seed=seed)
-        drawn = evaluation.draw(x_test, y_test, images, seed=seed)
         found = variants(model, picked, data.alphas(dataset), (x_held, y_held), drawn, seed=seed)
         rows += [{"seed": seed} | row for row in found]
     return rows
@@ -204,11 +198,6 @@ def widest(model: LayeredModel) -> str:
     return max(model.released_taps, key=size.get)
 
 
-def attacked(model: LayeredModel, x: Tensor, y: Tensor, eps: float) -> Tensor:
-    """FGSM in batches: like x."""
-    return torch.cat([attacks.fgsm(model, a, b, eps=eps) for a, b in zip(x.split(BATCH), y.split(BATCH), strict=True)])
-
-
 def inputs(model: LayeredModel, x: Tensor, y: Tensor, *, seed: int) -> list[Tensor]:
     """The images as `INPUTS` names them: under FGSM at the three budgets; with random signs of size 0.1; under FGSM at
     0.1 with a label drawn from the nine others in place of the true one."""
@@ -216,17 +205,6 @@ def inputs(model: LayeredModel, x: Tensor, y: Tensor, *, seed: int) -> list[Tens
     signs = attacks.random_sign(model, x, y, eps=0.1, generator=g)
     other = (y + torch.randint(1, model.classes, y.shape, generator=g)) % model.classes
     return [*(attacked(model, x, y, e) for e in EPS), signs, attacked(model, x, other, 0.1)]
-
-
-def answers(model: LayeredModel, x: Tensor) -> Tensor:
-    """The undefended network's classes, (N,)."""
-    with torch.no_grad():
-        return torch.cat([model(batch).argmax(1) for batch in x.split(BATCH)])
-
-
-def distances(defense: CentroidDefense, x: Tensor) -> Tensor:
-    """`defense.distances` in batches: (L, N, S, K)."""
-    return torch.cat([defense.distances(batch) for batch in x.split(BATCH)], dim=1)
 
 
 def by_set(defense: CentroidDefense, sets: Mapping[str, Tensor], x: Tensor) -> dict[str, Tensor]:
@@ -256,8 +234,7 @@ def fitted_transformer(dataset: str) -> tuple[LayeredModel, pd.DataFrame]:
 
 def recorded(what: str) -> pd.DataFrame:
     """The rows of one kind of unit; where both profiles were run, those with more images."""
-    rows = runner.results("future_work").query("what == @what").dropna(axis=1, how="all")
-    return rows[rows["images"] == rows.groupby(["network", "dataset"])["images"].transform("max")]
+    return shared.recorded("future_work", what)
 
 
 def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
@@ -299,14 +276,14 @@ def estimates() -> dict[str, dict]:
         for quantity, values in quantities(accuracies(rows).droplevel([0, 1]), left_out).items():
             found[f"{key[1]}/{key[2]}/{quantity}"] = evaluation.over_seeds(values) | _origin(key, quantity)
     for key, rows in recorded("times").groupby(["what", "network", "dataset", "images"]):
-        value, low, high = complexity.median(rows["without"] / rows["all"] - 1)
+        change = complexity.median(rows["without"] / rows["all"] - 1)
         quantity = "fewer_layers/time_change"
-        found[f"{key[1]}/{quantity}"] = {"value": value, "low": low, "high": high} | _origin(key, quantity)
+        found[f"{key[1]}/{quantity}"] = shared.interval(*change) | _origin(key, quantity)
     plain = "network == 'VisionTransformer' and centroids == 'first' and alpha == 'published' and taps == 'released'"
     for key, rows in recorded("draws").query(plain).groupby(["what", "network", "dataset", "images"]):
         (row,) = rows.to_dict("records")
-        value, low, high = evaluation.paired(row["gained"][1], row["lost"][1], key[3])
-        found[f"{key[1]}/{key[2]}/gain/eps=0.1"] = {"value": value, "low": low, "high": high} | _origin(key, "gain")
+        gain = evaluation.paired(row["gained"][1], row["lost"][1], key[3])
+        found[f"{key[1]}/{key[2]}/gain/eps=0.1"] = shared.interval(*gain) | _origin(key, "gain")
     return found
 
 
@@ -318,5 +295,5 @@ ANCHORS = {
 
 def _origin(key: tuple, quantity: str) -> dict:
     """Record, number of images and place on the page of a quantity from one unit."""
-    unit = runner.Unit("future_work", dict(zip(("what", "network", "dataset", "images"), key, strict=True)))
-    return {"record": f"results/{unit.name}.json", "n": int(key[3]), "anchor": ANCHORS[quantity.split("/")[0]]}
+    arguments = dict(zip(("what", "network", "dataset", "images"), key, strict=True))
+    return shared.origin("future_work", arguments) | {"anchor": ANCHORS[quantity.split("/")[0]]}

@@ -6,18 +6,15 @@ trainings of `seeds.py`, into the ledger's estimates.
 
 import torch
 import torch.nn.functional as F
-from statsmodels.stats.proportion import confint_proportions_2indep
-from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 from torch import Tensor
 
 from fairlib import attacks, checks, data, evaluation, training
+from fairlib.book.experiments.shared import BATCH, PAIRS, difference, exact, mean, more_often
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
-PAIRS = tuple((network, name) for network in ("FullyConnected", "LeNet5") for name in data.DATASETS)
 STOP_AT = 0.95
 SEEDS = {"embedded": 3, "paper": 10}
-BATCH = 100
 UNLIKE, ALIKE = (4, 2), ((1, 7), (8, 0))  # digits that look different, digits that look alike (section 3.1)
 NOISIER = {"MNIST": (1, 8), "FashionMNIST": (4, 0)}  # the first class is given more noise (section 3.1)
 
@@ -67,9 +64,9 @@ def look(model: LayeredModel, dataset: str) -> list[dict]:
     first, second = NOISIER[dataset]
     rows = {
         "cosine_to_gradient": mean(all_of["cosine"]),
-        "largest_step/eps=0.2": exact(all_of["step"].max(), len(x)),
+        "largest_step/eps=0.2": exact(all_of["step"].max().item()) | {"n": len(x)},
         # What is asked is whether any of these images can be turned gray, and that was looked at for each: exact.
-        "gray_share/eps=0.5": exact(all_of["gray"].double().mean(), len(x)),
+        "gray_share/eps=0.5": exact(all_of["gray"].double().mean().item()) | {"n": len(x)},
         "shift/last-first/eps=0.1": mean(all_of["shift"]),
         f"spread/{first}-{second}": difference(*(all_of["distance"][y == c] for c in (first, second))),
     }
@@ -110,29 +107,3 @@ def confused(predicted: Tensor, y: Tensor, pair: tuple[int, int]) -> tuple[int, 
     a, b = pair
     swapped = ((y == a) & (predicted == b)) | ((y == b) & (predicted == a))
     return int(swapped.sum()), int(((y == a) | (y == b)).sum())
-
-
-def exact(value: Tensor, n: int) -> dict[str, float]:
-    """A number that was counted over n images and is no estimate: it is both ends of its interval."""
-    return dict.fromkeys(("value", "low", "high"), value.item()) | {"n": n}
-
-
-def mean(values: Tensor) -> dict[str, float]:
-    """The mean of one number per image."""
-    low, high = DescrStatsW(values.double().numpy()).tconfint_mean()
-    return {"value": values.double().mean().item(), "low": low, "high": high, "n": len(values)}
-
-
-def difference(first: Tensor, second: Tensor) -> dict[str, float]:
-    """The difference of the means over two groups of images (Welch's interval)."""
-    groups = [DescrStatsW(group.double().numpy()) for group in (first, second)]
-    low, high = CompareMeans(*groups).tconfint_diff(usevar="unequal")
-    value = groups[0].mean - groups[1].mean
-    return {"value": value, "low": low, "high": high, "n": len(first) + len(second)}
-
-
-def more_often(first: tuple[int, int], second: tuple[int, int]) -> dict[str, float]:
-    """The difference of two shares, each given as a count and a number of images (Newcombe's interval)."""
-    low, high = confint_proportions_2indep(*first, *second, compare="diff", method="newcomb")
-    value = first[0] / first[1] - second[0] / second[1]
-    return {"value": value, "low": low, "high": high, "n": first[1] + second[1]}

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import linprog, minimize_scalar
 
 from fairlib import photographs
-from fairlib.book.experiments import table1
+from fairlib.book.experiments import shared, table1
 
 
 def primal(loss: np.ndarray, cost: np.ndarray, delta: float) -> tuple[float, np.ndarray]:
@@ -97,10 +97,7 @@ def estimates() -> dict[str, dict]:
     increase = photographs.mean(ours.query("lam == 1")["increase"])
     rate = photographs.success_rate(table1.attacked_rows().query("method == 'ours_a=0'")["success"])
     exact = {"duality/gap": (gap(), "duality"), "pieapp/smallest_size": (smallest_pieapp(), "the-cost")}
-    found |= {
-        key: dict.fromkeys(("value", "low", "high"), number) | {"anchor": anchor}
-        for key, (number, anchor) in exact.items()
-    }
+    found |= {key: shared.exact(number) | {"anchor": anchor} for key, (number, anchor) in exact.items()}
     return found | {
         "surrogate_increase/lambda=1": table1.estimate(increase, "lambda-swept"),
         "success/N=100": table1.estimate(rate, "lambda-swept"),

@@ -9,6 +9,7 @@ import torch
 
 from fairlib import checks, complexity, data, runtime, training
 from fairlib.book import runner
+from fairlib.book.experiments import shared
 from fairlib.complexity import EqualLayers
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
@@ -129,10 +130,7 @@ def estimates() -> dict[str, dict]:
     for network in training.RELEASED_EPOCHS:
         for batch in (1, 1_000):
             found[f"{network}/time/ratio/batch={batch}"] = complexity.mean(ratios(network, batch=batch)[0])
-    return {
-        key: {"value": value, "low": low, "high": high, "anchor": _anchor(key)}
-        for key, (value, low, high) in found.items()
-    }
+    return {key: shared.interval(*numbers) | {"anchor": _anchor(key)} for key, numbers in found.items()}
 
 
 def _anchor(quantity: str) -> str:

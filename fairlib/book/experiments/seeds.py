@@ -6,6 +6,7 @@ First paper, tables 1 to 4, which stand on one training and one set of centroids
 import pandas as pd
 
 from fairlib import checks, data, ensemble, evaluation, training
+from fairlib.book.experiments import shared
 from fairlib.defenses import CentroidDefense
 
 TRAININGS = {"embedded": 10, "paper": 30}
@@ -17,8 +18,7 @@ def units(profile: str) -> list[dict]:
     trainings = TRAININGS[checks.one_of(profile, tuple(TRAININGS), "profile")]
     return [
         {"what": what, "network": network, "dataset": name, "first": first}
-        for network in training.RELEASED_EPOCHS
-        for name in data.DATASETS
+        for network, name in shared.PAIRS
         for what, last in (("trainings", trainings), ("draws", TOGETHER))
         for first in range(0, last, TOGETHER)
     ]
@@ -40,10 +40,11 @@ def run(*, what: str, network: str, dataset: str, first: int) -> dict:
         sets = [data.centroids(dataset, "random", seed=seed) for seed in seeds]
     x, y = data.load(dataset, "test")
     alpha = data.alphas(dataset)
+    options = {"eps": evaluation.LEDGER_EPS, "batch_size": shared.BATCH}
     tables = [
-        evaluation.under_attack(
-            model, x, y, eps=evaluation.LEDGER_EPS, defense=CentroidDefense(model, centroids, alpha), batch_size=100
-        ).assign(seed=seed)
+        evaluation.under_attack(model, x, y, defense=CentroidDefense(model, centroids, alpha), **options).assign(
+            seed=seed
+        )
         for seed, model, centroids in zip(seeds, models, sets, strict=True)
     ]
     return {"rows": pd.concat(tables)[["seed", "eps", "method", "right", "n"]].to_dict("records")}

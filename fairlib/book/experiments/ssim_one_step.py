@@ -11,7 +11,7 @@ from fairlib import checks, data, evaluation, training
 from fairlib.attacks.loss import answers, margin
 from fairlib.attacks.ssim import direction, hessian, inside, mirrored, reach, slope
 from fairlib.book import runner
-from fairlib.book.experiments.headline import exact, mean
+from fairlib.book.experiments.shared import exact, interval, mean
 from fairlib.perceptual import distance
 
 NETWORKS = ("LeNet5", "FullyConnected")
@@ -110,18 +110,18 @@ def quantities(seen: pd.DataFrame) -> dict[str, dict]:
         return mean(torch.tensor((rows[name][first] - rows[name][second]).to_numpy()))
 
     only = [int((turned[a] & ~turned[b]).sum()) for a, b in (("pgd", "ssim"), ("ssim", "pgd"))]
-    success = dict(zip(("value", "low", "high"), map(float, evaluation.paired(*only, len(at))), strict=True))
+    success = interval(*evaluation.paired(*only, len(at)))
     share = evaluation.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
     ratio = (both_long.max(axis=1) / both_long.min(axis=1)).max()
     return {
-        "L2_ratio": exact(torch.tensor(ratio), len(at)),
+        "L2_ratio": exact(float(ratio)) | {"n": len(at)},
         "share_both_succeed": {"value": share["accuracy"], "low": share["low"], "high": share["high"], "n": len(at)},
         "ssim_minus_pgd/SSIM": gap("SSIM", "ssim", "pgd", at),
         "ssim_minus_pgd/surrogate": gap("surrogate", "ssim", "pgd", at),
         "pgd_minus_ssim/resemblance": gap("resemblance", "pgd", "ssim", at[both]),
         "pgd_minus_ssim/toward": gap("toward", "pgd", "ssim", at[both]),
         "pgd_minus_ssim/success": success | {"n": len(at)},
-        "largest_SSIM": exact(torch.tensor(float(seen["SSIM"].max())), len(at)),
+        "largest_SSIM": exact(float(seen["SSIM"].max())) | {"n": len(at)},
     }
 
 

@@ -7,20 +7,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from fairlib import attacks, checks, data, ensemble, evaluation, runtime, training
 from fairlib.attacks.adaptive import TEMPERATURES, leads, objective
 from fairlib.attacks.gradients import gradient, unusable
 from fairlib.baselines import Binarised, NearestCentroid, SmallestMeanDistance
-from fairlib.book import runner
+from fairlib.book.experiments import shared
+from fairlib.book.experiments.shared import BATCH, PAIRS, SEEDS
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
-PAIRS = tuple((network, name) for network in training.RELEASED_EPOCHS for name in data.DATASETS)
 OTHER = {"FullyConnected": "LeNet5", "LeNet5": "FullyConnected"}
-SEEDS = tuple(range(10))
 CURVE_EPS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TABLE_EPS = (0.1, 0.2)
 CHECKED_EPS = 0.1
@@ -30,7 +28,6 @@ IMAGES = {
     "embedded": {"trainings": 200, "curve": 500, "checks": 200},
     "paper": {"trainings": 2_000, "curve": 10_000, "checks": 2_000},
 }
-BATCH = 100  # LeNet's maps of so many images fit into a core's cache
 
 Predict = Callable[[Tensor], Tensor]
 Attack = Callable[[Tensor, Tensor], Tensor]
@@ -174,12 +171,7 @@ def on_defense(defense: CentroidDefense, *, eps: float, seed: int) -> list[Attac
 
 def predictor(model: LayeredModel) -> Predict:
     """x (N, C, H, W) -> the model's answers (N,), without gradients."""
-
-    def predict(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return torch.cat([model(batch).argmax(1) for batch in x.split(BATCH)])
-
-    return predict
+    return partial(shared.answers, model)
 
 
 def withstanding(predict: Predict, x: Tensor, y: Tensor, arsenal: Sequence[Attack], right: Tensor) -> Tensor:
@@ -206,8 +198,7 @@ def _row(seed: int, eps: float, attack: str, method: str, right: Tensor) -> dict
 
 def recorded(what: str) -> pd.DataFrame:
     """The rows of one kind of unit; where both profiles were run, those with more images."""
-    rows = runner.results("stress_tests").query("what == @what").dropna(axis=1, how="all")
-    return rows[rows["images"] == rows.groupby(["network", "dataset"])["images"].transform("max")]
+    return shared.recorded("stress_tests", what)
 
 
 def accuracies() -> pd.DataFrame:
@@ -223,13 +214,12 @@ def estimates() -> dict[str, dict]:
     found = {}
     for (network, dataset, images), right in accuracies().groupby(["network", "dataset", "images"]):
         arguments = {"what": "trainings", "network": network, "dataset": dataset, "images": int(images)}
-        record = f"results/{runner.Unit('stress_tests', arguments).name}.json"
         adaptive = right[0.1, "strongest", "defended"] - right[0.1, "fgsm", "defenseless"]
         noise = right[0.2, "noise", "defended"] - right[0.2, "noise", "defenseless"]
         for key, gain, anchor in (
             ("adaptive/gain/eps=0.1", adaptive, "adaptive-attacker"),
             ("noise/gain/eps=0.2", noise, "random-sign-noise"),
         ):
-            origin = {"anchor": anchor, "record": record, "n": int(images)}
+            origin = {"anchor": anchor} | shared.origin("stress_tests", arguments)
             found[f"{network}/{dataset}/{key}"] = evaluation.over_seeds(gain) | origin
     return found

@@ -5,7 +5,7 @@ from torch import nn
 
 from fairlib import data, training
 from fairlib.book import runner
-from fairlib.book.experiments import headline
+from fairlib.book.experiments import headline, shared
 from fairlib.evaluation import over_seeds
 
 TRAINED_ON = "results/seeds"
@@ -25,7 +25,7 @@ def accuracies() -> pd.DataFrame:
 def complete(table: pd.DataFrame, chapter: str) -> pd.DataFrame:
     """A chapter's records, indexed by `network`, `dataset` and more, in order; refused where a pair has none."""
     there = {pair[:2] for pair in table.index}
-    if missing := [" on ".join(pair) for pair in headline.PAIRS if pair not in there]:
+    if missing := [" on ".join(pair) for pair in shared.PAIRS if pair not in there]:
         raise FileNotFoundError(
             f"no results of {chapter} for {', '.join(missing)}; run `make reproduce ONLY={chapter}/`"
         )
@@ -40,7 +40,7 @@ def estimates() -> dict[str, dict]:
     seeds = {"anchor": "training-verdict", "record": TRAINED_ON, "n": 10_000}
     rule = {"anchor": "printed-rule-or-released-run", "record": "results/headline"}
     found = {}
-    for network, name in headline.PAIRS:
+    for network, name in shared.PAIRS:
         key, stopped = f"{network}/{name}/defenseless/eps=0/training=", printed.loc[network, name]
         found[f"{key}released"] = over_seeds(released[network, name]) | seeds
         found[f"{key}paper"] = over_seeds(stopped["right"] / stopped["n"]) | rule | {"n": 10_000}
@@ -52,7 +52,7 @@ def estimates() -> dict[str, dict]:
         # Where each training was stopped by the rule, each is at 95 % or more, and so is their mean.
         reached["low"] = max(reached["low"], min(headline.STOP_AT, best.min()))
         found[f"{network}/MNIST/validation/training=paper"] = reached | rule | {"n": 5_000}
-    counted = {key: dict.fromkeys(("value", "low", "high"), value) for key, value in counts().items()}
+    counted = {key: shared.exact(value) for key, value in counts().items()}
     return found | {key: estimate | {"anchor": "training-verdict"} for key, estimate in counted.items()}
 
 

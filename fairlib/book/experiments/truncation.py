@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fairlib.book.experiments import table1
+from fairlib.book.experiments import shared, table1
 
 VALUES = 3 * 299 * 299  # of one of the paper's images
 HALF_A_DIGIT = 0.005  # L1 is printed with two decimals
@@ -24,9 +24,9 @@ def estimates() -> dict[str, dict]:
     for method, L1 in table1.published()["L1"].loc[list(table1.STEPPING)].items():
         value, low, high = (walk(L1 + d) for d in (0, -HALF_A_DIGIT, HALF_A_DIGIT))
         for norm in ("L2", "Linf"):
-            ends = {"value": float(value[norm]), "low": float(low[norm]), "high": float(high[norm])}
+            ends = shared.interval(value[norm], low[norm], high[norm])
             found[f"floor_from_L1/{method}/{norm}"] = ends | shown
     rows = table1.attacked_rows().query("method in @table1.STEPPING")
     off = float(rows["off_grid"].max())
-    levels = dict.fromkeys(("value", "low", "high"), off) | {"n": len(rows), "record": "results/table1"} | shown
+    levels = shared.exact(off) | {"n": len(rows), "record": "results/table1"} | shown
     return found | {"levels_off_grid": levels}

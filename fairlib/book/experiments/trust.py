@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fairlib import checks, evaluation, fairness, geography
 from fairlib.book import runner
-from fairlib.book.experiments import bias_metric, fairer
+from fairlib.book.experiments import bias_metric, fairer, shared
 
 MODELS = {"embedded": 3, "paper": 10}
 WORLDS = 4_000
@@ -119,7 +119,7 @@ def size_between_twins(found: Mapping[str, np.ndarray], *, seed: int = 0) -> dic
     rng = np.random.default_rng(seed)
     drawn = [share(lambda sets: rng.integers(sets, size=sets)) for _ in range(SETS)]
     value, (low, high) = share(np.arange), np.nanquantile(drawn, [0.025, 0.975])
-    return {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
+    return shared.interval(value, min(low, value), max(high, value))
 
 
 def recorded_slopes() -> dict[str, list[np.ndarray]]:
@@ -160,13 +160,13 @@ def estimates() -> dict[str, dict]:
         "world/variance_exponent": evaluation.over_seeds([exponent(t) for t in bias_metric.tables().values()]) | world
     }
     gls = sizes().loc["gls"]
-    share = {"value": float(gls["share"]), "low": float(gls["low"]), "high": float(gls["high"])}
+    share = shared.interval(gls["share"], gls["low"], gls["high"])
     quantities["ftest/size"] = share | {"record": "results/trust", "anchor": "which-weights"}
     for arm, (t, p) in PRINTED.items():
         found = candidates(t)
         for name, test in (("best", nearest(t, p)), ("two_sample", "pooled, one-sided")):
-            numbers = {"value": found["p"][test], "low": found["low"][test], "high": found["high"][test]}
-            quantities[f"ttest/{arm}/p/{name}"] = {k: float(v) for k, v in numbers.items()} | {"anchor": "which-t-test"}
+            numbers = shared.interval(found["p"][test], found["low"][test], found["high"][test])
+            quantities[f"ttest/{arm}/p/{name}"] = numbers | {"anchor": "which-t-test"}
     try:
         same = size_between_twins(twins(recorded_slopes()))
     except FileNotFoundError:

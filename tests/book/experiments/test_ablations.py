@@ -11,6 +11,7 @@ from scipy import stats
 from fairlib import data, ensemble, evaluation, runtime, training
 from fairlib.book import claims, runner
 from fairlib.book.experiments import ablations
+from fairlib.book.experiments.shared import setting
 
 SETS = ("first", "a", "b", "c", "d")
 
@@ -108,7 +109,7 @@ def test_run_over_draws_changes_the_centroids_alone(monkeypatch):
 @pytest.mark.parametrize("dataset", data.DATASETS)
 def test_run_over_trainings_takes_other_images_each_time(monkeypatch, dataset):
     """With the same weights for every seed, only the images (and the drawn sets) are left to differ."""
-    monkeypatch.setattr(ablations, "SEEDS", (0, 1))
+    monkeypatch.setattr(setting, "SEEDS", (0, 1))
     shipped = training.shipped("FullyConnected", dataset)
     monkeypatch.setattr(ensemble, "released", lambda network, dataset, *, seeds: [shipped] * len(seeds))
     found = ablations.run(what="trainings", network="FullyConnected", dataset=dataset, images=100)

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import attacks, data, training
+from fairlib import attacks, data, ensemble, training
 from fairlib.book import runner
 from fairlib.book.experiments import ambiguities, fgsm
 from fairlib.book.experiments.fgsm import GRID, METHODS, PAIRS, TABLE_EPS, Scaled, naive, naive_gradient
+from fairlib.book.experiments.shared import setting
 from fairlib.defenses import CentroidDefense
 
 A, C = torch.tensor([1.0, -2.0, 0.5, 3.0]), torch.tensor([-1.0, -0.5, 2.0, 0.25])
@@ -153,8 +154,8 @@ def test_scales_are_counted(network, dataset):
 def test_trainings_are_counted(monkeypatch):
     """Right answers with either gradient, in a literal loop."""
     model = training.shipped("FullyConnected", "MNIST")
-    monkeypatch.setattr(fgsm.ensemble, "released", lambda network, dataset, *, seeds: [model] * len(seeds))
-    monkeypatch.setattr(fgsm, "SEEDS", (0, 1))
+    monkeypatch.setattr(ensemble, "released", lambda network, dataset, *, seeds: [model] * len(seeds))
+    monkeypatch.setattr(setting, "SEEDS", (0, 1))
     rows = json.loads(json.dumps(fgsm.run(what="trainings", network="FullyConnected", dataset="MNIST", images=200)))
     rows = {(row["seed"], row["gradient"]): row for row in rows["rows"]}
     assert set(rows) == {(s, g) for s in (0, 1) for g in ("naive", "exact")}

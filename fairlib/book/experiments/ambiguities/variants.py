@@ -1,59 +1,20 @@
-"""What the first paper leaves open: each choice that its text, or our reading of its released code, does not settle,
-switched the other way, one at a time.
-
-The choices themselves are `data/tables/ambiguities.csv`; its column `variants` names the switches that measure a row.
-"""
+"""Every switch that can be thrown on a trained network, and its centroid sets against the test images among them."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-import numpy as np
-import pandas as pd
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
-from fairlib import attacks, checks, data, ensemble, evaluation, runtime, training, tuning
-from fairlib.book import runner
-from fairlib.book.experiments import fgsm, future_work
-from fairlib.book.experiments.future_work import EPS, PAIRS, answers, attacked, distances
+from fairlib import attacks, data, evaluation, runtime, training, tuning
+from fairlib.book.experiments import shared
+from fairlib.book.experiments.future_work import EPS
+from fairlib.book.experiments.shared import BATCH, METHODS, answers, attacked, distances
 from fairlib.defenses import CentroidDefense
 from fairlib.defenses.centroid import NOBODY
 from fairlib.models import LayeredModel, LeNet5
 
-SEEDS = tuple(range(10))
-FEW = (0, 1, 2)  # where a training is a long one
-IMAGES = {"embedded": 2_000, "paper": 10_000}  # test images for each training
-METHODS = ("defenseless", "defended", "loose")
-# What a variant is compared with, where that is not the plain defence.
-REFERENCE = {
-    "sets=any": "sets=sum", "sets=released": "sets=sum", "sets=released, none dropped": "sets=released",
-    "weights=early, rounded": "weights=early", "weights=late, rounded": "weights=late",
-}  # fmt: skip
 RELABELLED = ("labels=medoid", "labels=random")
-
-
-def units(profile: str) -> list[dict]:
-    """Per network and data set every switch over ten trainings; LeNet with one pool; the printed rule of training where
-    it differs from the released one; MNIST's centroid sets against the test images among them."""
-    images = IMAGES[checks.one_of(profile, tuple(IMAGES), "profile")]
-    longer = [("FullyConnected", "MNIST"), *(("LeNet5", name) for name in data.DATASETS)]
-    return [
-        *({"what": "switches", "network": n, "dataset": d, "images": images} for n, d in PAIRS),
-        *({"what": "one pool", "network": "LeNet5", "dataset": d, "images": 10_000} for d in data.DATASETS),
-        *({"what": "printed rule", "network": n, "dataset": d, "images": 10_000} for n, d in longer),
-        *({"what": "own images", "network": n, "dataset": "MNIST", "images": 10_000} for n in training.RELEASED_EPOCHS),
-    ]
-
-
-def run(*, what: str, network: str, dataset: str, images: int) -> dict:
-    """One unit; its `rows` count the images that come out right, in lists over `EPS`."""
-    kinds = {"switches": switches, "one pool": one_pool, "printed rule": printed_rule, "own images": own_images}
-    return {"rows": kinds[checks.one_of(what, tuple(kinds), "what")](network, dataset, images)}
-
-
-# --- The switches. ----------------------------------------------------------------------------------------------------
 
 
 def switches(network: str, dataset: str, images: int) -> list[dict]:
@@ -63,12 +24,9 @@ def switches(network: str, dataset: str, images: int) -> list[dict]:
     eps and class, `of_class` the number of images in each class.
     """
     x, y = data.load(dataset, "train")
-    x_test, y_test = data.load(dataset, "test")
-    models = ensemble.released(network, dataset, seeds=SEEDS)
     rows = []
-    for seed, model in zip(SEEDS, models, strict=True):
+    for seed, model, test in shared.trainings(network, dataset, images):
         x_train, y_train, _, _ = data.train_validation(x, y, seed=seed)
-        test = evaluation.draw(x_test, y_test, images, seed=seed)
         seen = evaluation.draw(x_train, y_train, images, seed=seed)
         rows += [{"seed": seed} | row for row in switched(model, dataset, test, seen, seed=seed)]
     return rows
@@ -243,7 +201,7 @@ def on_released_grid(network: str) -> list[float]:
 
 def unclipped(model: LayeredModel, x: Tensor, y: Tensor, eps: float) -> Tensor:
     """FGSM as the paper prints it: x + eps * sign(gradient), whose pixels leave [0, 1]."""
-    pairs = zip(x.split(future_work.BATCH), y.split(future_work.BATCH), strict=True)
+    pairs = zip(x.split(BATCH), y.split(BATCH), strict=True)
     return torch.cat([a + eps * attacks.input_gradient(model, a, b).sign() for a, b in pairs])
 
 
@@ -253,66 +211,9 @@ def unchecked_distances(defense: CentroidDefense, sets: Mapping[str, Tensor], x:
         centroids = tuning.directions(defense.model, sets["first"])
         cosine = [
             torch.stack([a @ k.T for a, k in zip(tuning.directions(defense.model, b), centroids, strict=True)])
-            for b in x.split(future_work.BATCH)
+            for b in x.split(BATCH)
         ]
     return ((1 - torch.cat(cosine, dim=1)) / 2)[:, :, None]
-
-
-# --- Other trainings, other images. -----------------------------------------------------------------------------------
-
-
-class OnePool(LeNet5):
-    """LeNet as section 3.3 reads: one 2x2 max-pool, between the two convolutions; hence 1,600 inputs to `fc1`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(1600, 120)
-
-    def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        z = self.conv1(x)
-        yield "conv1", z
-        z = self.conv2(F.max_pool2d(z.relu(), 2))
-        yield "conv2", z
-        a = z.relu().flatten(1)
-        for name in ("fc1", "fc2"):
-            z = getattr(self, name)(a)
-            yield name, z
-            a = z.relu()
-        z = self.fc3(a)
-        yield "fc3", z
-        yield "log_softmax", F.log_softmax(z, dim=1)
-
-
-def one_pool(network: str, dataset: str, images: int) -> list[dict]:
-    """`OnePool` trained as the released code trains LeNet: a row per `seed`."""
-    rows = []
-    for seed in FEW:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = OnePool()
-        split = data.train_validation(*data.load(dataset, "train"), seed=seed)
-        training.fit(model, *split, epochs=training.RELEASED_EPOCHS[network], stop_at=None)
-        rows.append({"seed": seed, "variant": "one pool"} | plainly(model, dataset, images))
-    return rows
-
-
-def printed_rule(network: str, dataset: str, images: int) -> list[dict]:
-    """Training until 95 % validation accuracy or for 20 epochs, in the released order: a row per `seed`."""
-    rows = []
-    for seed in FEW:
-        model = training.initialised(network, seed=seed)
-        split = data.train_validation(*data.load(dataset, "train"), seed=seed)
-        training.fit(model, *split, epochs=20, stop_at=0.95)
-        rows.append({"seed": seed, "variant": "printed rule"} | plainly(model, dataset, images))
-    return rows
-
-
-def plainly(model: LayeredModel, dataset: str, images: int) -> dict[str, list[int]]:
-    """How many of the first test images come out right with the plain defence: a list over `EPS` for each method."""
-    defense = CentroidDefense(model, data.centroids(dataset), data.alphas(dataset))
-    x, y = (t[:images] for t in data.load(dataset, "test"))
-    table = evaluation.under_attack(model, x, y, eps=EPS, defense=defense, batch_size=future_work.BATCH)
-    return {method: rows["right"].tolist() for method, rows in table.groupby("method")}
 
 
 def own_images(network: str, dataset: str, images: int) -> list[dict]:
@@ -334,107 +235,3 @@ def own_images(network: str, dataset: str, images: int) -> list[dict]:
             row["right"].append(int(right.sum()))
             row["own_right"].append(int(right[own.tolist()].sum()))
     return list(rows.values())
-
-
-# --- What was found. --------------------------------------------------------------------------------------------------
-
-
-def accuracies() -> pd.DataFrame:
-    """The recorded accuracies: index `network`, `dataset`, `variant`, `seed`; columns method and eps.
-
-    `released rule` is what `one pool` and `printed rule` are compared with, the trainings recorded in `seeds` with the
-    same seeds. Where both profiles were run, those with more test images.
-    """
-    rows = runner.results("ambiguities").dropna(subset="variant")
-    rows = rows[rows["images"] == rows.groupby(["what", "network", "dataset"])["images"].transform("max")]
-    index = ["network", "dataset", "variant", "seed", "images"]
-    rows = rows[[*index, *METHODS]].assign(eps=[EPS] * len(rows)).explode(["eps", *METHODS])
-    rows = rows.melt([*index, "eps"], METHODS, "method", "right")
-    again = runner.results("seeds").query("what == 'trainings' and seed in @FEW and eps in @EPS")
-    again = again.assign(variant="released rule").rename(columns={"n": "images"})
-    rows = pd.concat([rows, again[rows.columns]]).astype({"eps": float, "right": float, "seed": int})
-    rows["accuracy"] = rows["right"] / rows["images"]
-    return rows.pivot_table("accuracy", ["network", "dataset", "variant", "seed"], ["method", "eps"])
-
-
-def effects() -> pd.DataFrame:
-    """What each switch changes: rows of `variant`, `network`, `dataset`, `method`, `eps`, `value`, `low`, `high`.
-
-    The mean over trainings of the variant's accuracy minus its reference's, and the 95 % interval of that mean. The
-    two are measured on the same images and, except for `training images`, networks with the same seed.
-    """
-    accuracy, rows = accuracies(), []
-    for (network, dataset, variant), table in accuracy.groupby(level=[0, 1, 2]):
-        if variant in ("plain", "released rule", "sets=sum", "weights=early", "weights=late"):
-            continue
-        few = variant in ("one pool", "printed rule")
-        reference = "released rule" if few else REFERENCE.get(variant, "plain")
-        change = table.droplevel([0, 1, 2]) - accuracy.loc[network, dataset, reference]
-        where = {"variant": variant, "network": network, "dataset": dataset}
-        rows += [where | {"method": m, "eps": e} | evaluation.over_seeds(change[m, e]) for m, e in change.columns]
-    return pd.concat([pd.DataFrame(rows), drawn_centroids(), float32_gradient()])
-
-
-def drawn_centroids() -> pd.DataFrame:
-    """Rows of `effects` for a random image per class in place of the first set: ten draws, the shipped network."""
-    rows = []
-    drawn = future_work.recorded("draws").query("alpha == 'published' and network in @training.RELEASED_EPOCHS")
-    for (network, dataset), table in drawn.groupby(["network", "dataset"]):
-        first, others = (table[(table["centroids"] == "first") == is_first] for is_first in (True, False))
-        change = np.subtract(others["right"].tolist(), first["right"].item()) / table["images"].iloc[0]
-        where = {"variant": "random centroids", "network": network, "dataset": dataset, "method": "defended"}
-        rows += [where | {"eps": e} | evaluation.over_seeds(values) for e, values in zip(EPS, change.T, strict=True)]
-    return pd.DataFrame(rows)
-
-
-def float32_gradient() -> pd.DataFrame:
-    """Rows of `effects` for FGSM with the released code's gradient in place of the exact one: ten trainings."""
-    return fgsm.effects().query("eps in @EPS").assign(variant="float32 gradient")
-
-
-def recall() -> pd.DataFrame:
-    """The share of a Fashion-MNIST class that the defended network gets right, centroids as released and corrected.
-
-    Index `network`, `variant`, `seed`; columns eps and class.
-    """
-    rows = runner.results("ambiguities").dropna(subset="by_class").query("dataset == 'FashionMNIST'")
-    rows = rows[rows["images"] == rows["images"].max()]
-    index = pd.MultiIndex.from_frame(rows[["network", "variant", "seed"]].astype({"seed": int}))
-    share = np.array(rows["by_class"].tolist()) / np.array(rows["of_class"].tolist())[:, None]
-    columns = pd.MultiIndex.from_product([EPS, range(share.shape[2])], names=["eps", "class"])
-    return pd.DataFrame(share.reshape(len(rows), -1), index, columns).sort_index()
-
-
-class Pools(TorchFunctionMode):
-    """Counts the max-pools that are computed while it is entered."""
-
-    n = 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        self.n += func is F.max_pool2d
-        return func(*args, **(kwargs or {}))
-
-
-def estimates() -> dict[str, dict]:
-    """The quantities that the ledger asks of this chapter (data/claims/README.md), from records and networks."""
-    model = training.initialised("LeNet5", seed=0)
-    with Pools() as pools:  # with a gradient: without one the network pools otherwise
-        model(torch.zeros(1, *model.shape))
-    first_two = list(model.children())[:2]
-    counted = {
-        "chance/text": (1 / model.classes, "chance-level"),
-        "chance/released": (1 / (model.classes + 1), "chance-level"),
-        "LeNet5/fully_connected_among_first_two": (sum(isinstance(m, nn.Linear) for m in first_two), "lenet-layers"),
-        "LeNet5/pools": (pools.n, "lenet-layers"),
-        **{f"centroids/{d}/right_label": (model.classes - len(strangers(d)), "centroid-labels") for d in data.DATASETS},
-    }
-    found = {
-        key: dict.fromkeys(("value", "low", "high"), value) | {"anchor": anchor}
-        for key, (value, anchor) in counted.items()
-    }
-    accuracy = accuracies()
-    for network, dataset in PAIRS:
-        for rule, variant in (("top3", "loose_rule=top3"), ("released", "plain")):
-            estimate = evaluation.over_seeds(accuracy.loc[network, dataset, variant]["loose", 0.1])
-            found[f"{network}/{dataset}/loose/{rule}/eps=0.1"] = estimate | {"anchor": "loose-rule"}
-    return found

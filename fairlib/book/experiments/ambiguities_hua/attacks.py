@@ -1,162 +1,27 @@
-"""What the second paper leaves open: what each choice changes, out of what the other chapters have recorded.
-
-The choices are `data/tables/ambiguities_hua.csv`. Its column `measures` names, with ";" between them, what measures a
-row: keys of `EFFECTS`, and of `QUANTITIES`, numbers of the ledger (`chapter:quantity`). Nothing is run here.
-"""
+"""What choices change about the attacks on photographs and digits, and their judges. Second paper, section 3."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import confint_proportions_2indep
 
-from fairlib import data, evaluation, fairness, photographs
+from fairlib import photographs
 from fairlib.book import claims, runner
-from fairlib.book.experiments import compression, dro_training, fairer, ssim_one_step, table1, truncation, trust
+from fairlib.book.experiments import compression, shared, ssim_one_step, table1, truncation
+from fairlib.book.experiments.ambiguities_hua.kinds import (
+    NAMES,
+    OUTCOMES,
+    Missing,
+    Rows,
+    method,
+    number,
+    share,
+    success,
+    times,
+    unpaired,
+)
 
-COLUMNS = ["row", "measure", "variant", "outcome", "kind", "value", "low", "high", "n"]
-OUTCOMES = ("LPIPS", "L2")  # of table 1; a record without judges has the norms alone
 IMAGE_SET, STEPS = 1_000, 100  # of the paper: photographs, and iterations of Algorithm 1 and PGD
-# What a method, network or defence is called on the page, and a chapter in a link.
-NAMES = {
-    **{"perc_al": "PerC-AL", "pgd": "PGD", "ppgd": "PPGD", "lpa": "LPA", "ours": "Alg. 1"},
-    **{f"ours_a={a}": f"Alg. 1, a = {a}" for a in (0, 1, 5)},
-    **{"LeNet5": "LeNet-5", "FullyConnected": "fully-connected", "jpeg": "JPEG", "bits": "bit depth"},
-}
-CHAPTERS = {
-    **{"table1": "table 1", "truncation": "truncation", "compression": "compression", "trust": "tests and their size"},
-    **{"ssim_one_step": "one-step SSIM", "perceptual_attack": "Algorithm 1", "bias_metric": "bias of a classifier"},
-    **{"dro_training": "Algorithms 2 and 3", "fairer": "fairer models"},
-}
-# What a number of the ledger is called on the page.
-QUANTITIES = {
-    "bias_metric:ftest/p": "p of the printed F with 39 degrees of freedom",
-    "trust:world/variance_exponent": "exponent of n in the standard deviation of an accuracy",
-    "trust:ttest/pgd/p/best": "p of t = 3.85, nearest one-sided test",
-    "trust:ttest/pgd/p/two_sample": "p of t = 3.85, two samples of 50",
-    "trust:ttest/size/same_attack": "rejections between two runs of one attack",
-    "fairer:slope/pgd_minus_ours": "slope of PGD's models minus ours, fifty of one data set",
-    "fairer:slope/drob/pgd_minus_ours": "the same, each data set counted once",
-    "dro_training:raw_steps/share_finite": "share of runs with steps alpha P that stay finite",
-    "dro_training:weights/last_minus_first": "share of the sampling law on the last iteration minus the first",
-}
-
-Rows = list[dict]
-
-
-class Missing(LookupError):
-    """There is no record that measures a choice; the message says which one it would take."""
-
-
-def ledger() -> pd.DataFrame:
-    """The choices, a row each; `measures` and `why` are "" where there is none."""
-    return data.table("ambiguities_hua").fillna({"measures": "", "why": ""})
-
-
-def measured(choices: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, str]]:
-    """What the records say of these rows of `ledger`: the effects, `COLUMNS`, and by row why there are none.
-
-    `kind` says what a value is. Of a choice that was switched: `times`, the ratio of two means; `share`, a difference
-    of two shares; `slope`, a difference of two slopes. `number`, itself, switches nothing. The intervals are 95 %; `n`
-    counts what a value is a mean over (images, worlds), or is None. The reason is the row's own `why`, or the records
-    missing.
-    """
-    found, reasons = [], {}
-    for r in choices.itertuples():
-        missing = []
-        for measure in filter(None, r.measures.split(";")):
-            try:
-                found += [{"row": r.row, "measure": measure} | effect for effect in effects(measure)]
-            except Missing as error:
-                missing.append(str(error))
-            except FileNotFoundError:
-                missing.append(f"the records behind {r.chapter} are not complete")
-        if all(effect["row"] != r.row for effect in found):
-            reasons[r.row] = r.why or f"not measured here: {'; '.join(dict.fromkeys(missing))}"
-    return pd.DataFrame(found, columns=COLUMNS), reasons
-
-
-def effects(measure: str) -> Rows:
-    """What one key measures. Raises ValueError for an unknown one, Missing or FileNotFoundError without its records."""
-    if measure in EFFECTS:
-        return EFFECTS[measure]()
-    if measure not in QUANTITIES:
-        raise ValueError(f"measure is {measure!r}, expected one of: {', '.join([*EFFECTS, *QUANTITIES])}")
-    chapter, _, quantity = measure.partition(":")
-    if quantity not in (recorded := claims.recorded(chapter)):
-        raise Missing(f"{chapter} has not recorded {quantity}")
-    e = recorded[quantity]
-    return [number(QUANTITIES[measure], {"value": e.value, "low": e.low, "high": e.high, "n": e.n})]
-
-
-def text(effect) -> str:
-    """A row of `measured` in one line."""
-    if effect.kind == "number":
-        return f"{effect.variant}: {numbers(effect)}"
-    over = f"; {effect.n:.0f} images" if effect.kind == "times" else ""
-    return f"{effect.outcome} {numbers(effect)} ({effect.variant}{over})"
-
-
-def numbers(effect) -> str:
-    """Value and interval of a row of `measured`, or the value alone where its ends are printed like it."""
-    style = {"times": _factor, "share": _signed(2), "slope": _signed(4), "number": "{:.3g}".format}[effect.kind]
-    value, low, high = map(style, (effect.value, effect.low, effect.high))
-    return ("× " if effect.kind == "times" else "") + (value if low == high else f"{value} [{low}, {high}]")
-
-
-def _factor(v: float) -> str:
-    return f"{v:.2f}" if 0.1 <= v < 10 else f"{v:.2g}"
-
-
-def _signed(digits: int) -> Callable[[float], str]:
-    return lambda v: f"{round(v, digits) + 0.0:+.{digits}f}"  # no -0.00
-
-
-def link(choice) -> str:
-    """Where a row of `ledger` is measured, as HTML for a page in `notebooks/`."""
-    return f'<a href="../notebooks/{choice.chapter}.html#{choice.anchor}">{CHAPTERS[choice.chapter]}</a>'
-
-
-# --- The kinds. -------------------------------------------------------------------------------------------------------
-
-
-def number(variant: str, found: dict) -> dict:
-    return {"variant": variant, "outcome": "", "kind": "number"} | {k: found[k] for k in ("value", "low", "high", "n")}
-
-
-def share(variant: str, outcome: str, found: dict) -> dict:
-    return number(variant, found) | {"outcome": outcome, "kind": "share"}
-
-
-def times(variant: str, switched: pd.DataFrame, default: pd.DataFrame, columns: Sequence[str] = OUTCOMES) -> Rows:
-    """Mean of each column with the switch over its mean without, over the images on which both succeed.
-
-    Rows of `table1`, one per image on either side; a column that either lacks is left out. Fewer than two images in
-    common give nothing.
-    """
-    both = switched[switched["success"]].merge(default[default["success"]], on="image", suffixes=("", " before"))
-    columns = [c for c in columns if f"{c} before" in both]
-    if len(both) < 2:
-        return []
-    return [
-        number(variant, photographs.ratio(both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"}
-        for c in columns
-    ]
-
-
-def unpaired(first: pd.Series, second: pd.Series) -> dict[str, float]:
-    """Difference of two shares, `right` of `n`, of which it is not known on which images they agree (Newcombe 1998)."""
-    counts = int(first["right"]), int(first["n"]), int(second["right"]), int(second["n"])
-    low, high = confint_proportions_2indep(*counts, method="newcomb")
-    value = counts[0] / counts[1] - counts[2] / counts[3]
-    return {"value": value, "low": float(low), "high": float(high), "n": counts[1]}
-
-
-# --- Section 3. -------------------------------------------------------------------------------------------------------
-
-
-def method(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    return rows[rows["method"] == name]
 
 
 def beside_paper() -> Rows:
@@ -204,14 +69,6 @@ def rounding() -> Rows:
             found += times(variant, by[quantise], by["floor"])
             found += success(variant, by[quantise], by["floor"])
     return found
-
-
-def success(variant: str, switched: pd.DataFrame, default: pd.DataFrame) -> Rows:
-    """The success rate with the switch minus that without, on the same images."""
-    both = switched.merge(default, on="image")
-    with_, without = both["success_x"], both["success_y"]
-    value, low, high = evaluation.paired(int((with_ & ~without).sum()), int((without & ~with_).sum()), len(both))
-    return [share(variant, "success", {"value": value, "low": low, "high": high, "n": len(both)})]
 
 
 def norms() -> Rows:
@@ -267,7 +124,7 @@ def cost() -> Rows:
 def pgd_steps() -> Rows:
     """How many steps PGD takes: with so many, a ball that is no smaller than they are long would never be left."""
     steps = method(table1.attacked_rows(), "pgd")["backwards"]
-    longest = dict.fromkeys(("value", "low", "high"), float(steps.max())) | {"n": len(steps)}
+    longest = shared.exact(float(steps.max())) | {"n": len(steps)}
     return [number("steps of PGD, mean", photographs.mean(steps)), number("steps of PGD, most", longest)]
 
 
@@ -420,66 +277,10 @@ def digits() -> dict[str, dict[tuple[str, float], pd.Series]]:
     return found
 
 
-# --- Section 4. -------------------------------------------------------------------------------------------------------
-
-
-def weights() -> Rows:
-    """Rejections in fair worlds with weights n_i (Sigma as a deviation) minus those with sqrt(n_i) (as a variance)."""
-    sizes = trust.sizes().rename(columns={"rejected": "right", "worlds": "n"})
-    return [
-        share("weights n in place of sqrt(n)", "rejected fair worlds", unpaired(sizes.loc["wls"], sizes.loc["gls"]))
-    ]
-
-
-def scaling() -> Rows:
-    """Accuracy after steps that P does not scale, minus that after normalised ones, seed by seed."""
-    return _steps([("P samples only", {"scaling": "sampling only"})])
-
-
-def alpha() -> Rows:
-    """Accuracy after steps ten times shorter and longer than this book's, minus that after its own."""
-    own = fairer.ALPHA
-    return _steps([(f"alpha = {own * factor:g}", {"alpha": own * factor}) for factor in (0.1, 10)])
-
-
-def _steps(switches: Sequence[tuple[str, dict]]) -> Rows:
-    rows = dro_training.recorded("steps")
-    default = {"scaling": "normalised", "alpha": fairer.ALPHA}
-
-    def at(setting: dict) -> pd.Series:
-        chosen = (rows["scaling"] == setting["scaling"]) & np.isclose(rows["alpha"], setting["alpha"])
-        return rows[chosen].set_index("run")["accuracy"]
-
-    found = []
-    for variant, switch in switches:
-        gap = (at(default | switch) - at(default)).dropna()
-        if len(gap) > 1:
-            found.append(share(variant, "accuracy", evaluation.over_seeds(gap) | {"n": None}))
-    return found
-
-
-def attack_in_training() -> Rows:
-    """The slope of models from attacks that are rounded at the end, minus that of models from the printed ones.
-
-    The difference of the means over data sets, each of which counts once, with Welch's interval.
-    """
-    slopes, found = fairer.slopes(), []
-    for arm in ("pgd", "ours"):
-        sets = [fairer.by_set(slopes, name) for name in (f"{arm}, rounded at the end", arm)]
-        if min(map(len, sets)) < 2:
-            raise Missing(f"fairer has no two data sets of {arm} rounded at the end")
-        e = fairness.compare_over_sets(*sets)
-        gap = {"value": e.difference, "low": e.low, "high": e.high, "n": None}
-        switched = {"outcome": "absolute slope", "kind": "slope"}
-        found.append(number(f"rounded at the end, {NAMES[arm]}", gap) | switched)
-    return found
-
-
 EFFECTS: dict[str, Callable[[], Rows]] = {
     "beside_paper": beside_paper, "right_ones": right_ones, "step": step, "rounding": rounding, "norms": norms,
     "whole_budget": whole_budget, "confidence": confidence, "lambda": lam, "cost": cost, "pgd_steps": pgd_steps,
     "budget": budget, "random_start": random_start, "backbone": backbone, "judges": judges, "means_over": means_over,
     "denominator": denominator, "mildest": mildest, "unbroken": unbroken, "ssim_windows": ssim_windows,
-    "ssim_length": ssim_length, "weights": weights, "scaling": scaling, "alpha": alpha,
-    "attack_in_training": attack_in_training,
+    "ssim_length": ssim_length,
 }  # fmt: skip

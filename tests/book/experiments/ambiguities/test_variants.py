@@ -1,16 +1,14 @@
 """The switches against the defence made anew, literal loops for what it does not offer, and the ledger against both."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from fairlib import attacks, data, evaluation, runtime, training, tuning
-from fairlib.book import claims, runner
+from fairlib.book import runner
 from fairlib.book.experiments import ambiguities
-from fairlib.book.experiments.ambiguities import EPS, PAIRS
+from fairlib.book.experiments.ambiguities import EPS, variants
+from fairlib.book.experiments.ambiguities.records import REFERENCE
 from fairlib.defenses import CentroidDefense
 
 ELSEWHERE = {
@@ -28,7 +26,7 @@ def measured():
     found = {}
     for name in data.DATASETS:
         test, seen = (tuple(t[:60] for t in data.load(name, split)) for split in ("test", "train"))
-        rows = ambiguities.switched(training.shipped("LeNet5", name), name, test, seen, seed=3)
+        rows = variants.switched(training.shipped("LeNet5", name), name, test, seen, seed=3)
         found[name] = {row["variant"]: row for row in rows}
     return found
 
@@ -96,8 +94,8 @@ def test_other_images_other_budgets_other_weights(measured):
 
 
 def test_the_released_grids_nearest_budgets():
-    assert ambiguities.on_released_grid("FullyConnected") == [1 / 255, 25 / 255, 50 / 255]
-    assert ambiguities.on_released_grid("LeNet5") == [0, 24 / 255, 52 / 255]
+    assert variants.on_released_grid("FullyConnected") == [1 / 255, 25 / 255, 50 / 255]
+    assert variants.on_released_grid("LeNet5") == [0, 24 / 255, 52 / 255]
 
 
 def test_corrected_centroids_differ_where_the_label_was_wrong(measured):
@@ -129,25 +127,25 @@ def test_decisions_leave_the_defence_as_it_was(model, digits):
     x, y = digits
     defense = CentroidDefense(model, data.centroids("MNIST"), data.alphas("MNIST"))
     before = defense.predict_and_loose(x, y)
-    elsewhere = ambiguities.decisions(defense, defense.distances(x).flip(1), y)
+    elsewhere = variants.decisions(defense, defense.distances(x).flip(1), y)
     assert torch.equal(elsewhere[0], before[0].flip(0))
     with pytest.raises(ValueError, match="labels in"):
-        ambiguities.decisions(defense, defense.distances(x), y + 10)
+        variants.decisions(defense, defense.distances(x), y + 10)
     assert all(torch.equal(a, b) for a, b in zip(defense.predict_and_loose(x, y), before, strict=True))
 
 
 def test_without_clipping(model, digits):
     x, y = digits
-    x_free = ambiguities.unclipped(model, x, y, 0.2)
+    x_free = variants.unclipped(model, x, y, 0.2)
     assert x_free.min() < 0
     assert x_free.max() > 1
     torch.testing.assert_close(x_free.clamp(0, 1), attacks.fgsm(model, x, y, eps=0.2))
     sets = {"first": data.centroids("MNIST")}
     defense = CentroidDefense(model, sets["first"], data.alphas("MNIST"))
-    inside = ambiguities.unchecked_distances(defense, sets, x)
+    inside = variants.unchecked_distances(defense, sets, x)
     torch.testing.assert_close(inside, defense.distances(x), rtol=0, atol=1e-5)
-    moved = ambiguities.unchecked_distances(defense, sets, x_free)
-    assert (moved - ambiguities.unchecked_distances(defense, sets, x_free.clamp(0, 1))).abs().max() > 0.01
+    moved = variants.unchecked_distances(defense, sets, x_free)
+    assert (moved - variants.unchecked_distances(defense, sets, x_free.clamp(0, 1))).abs().max() > 0.01
 
 
 def literal_tally(distance, alpha) -> tuple[list[int], int]:
@@ -160,7 +158,7 @@ def test_readings_of_nobody_are_those_of_a_literal_loop():
     g = runtime.generator(0)
     distance = torch.randint(0, 8, (4, 300, 1, 5), generator=g) / 10
     y, alpha = torch.randint(0, 5, (300,), generator=g), torch.full((5,), 0.1)
-    found = ambiguities.readings("plain", distance, alpha, y)
+    found = variants.readings("plain", distance, alpha, y)
     seen = set()
     for i, label in enumerate(y.tolist()):
         tally, nobody = literal_tally(distance[:, i, 0].tolist(), alpha.tolist())
@@ -178,7 +176,7 @@ def test_every_place_is_the_released_loop_without_dropping():
     taps, n, n_sets, classes = 3, 60, 3, 4
     distance = torch.randint(0, 10, (taps, n, n_sets, classes), generator=g) / 20
     alpha = torch.tensor([0.2, 0.25, 0.3, 0.35])
-    found = ambiguities.every_place(distance, alpha)
+    found = variants.every_place(distance, alpha)
     beyond = 0
     for tap in range(taps):
         for i in range(n):
@@ -193,23 +191,8 @@ def test_every_place_is_the_released_loop_without_dropping():
     assert beyond > 0
 
 
-def test_one_pool_is_the_network_that_the_text_describes(digits):
-    x = digits[0][:20]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = ambiguities.OnePool().eval()
-    textbook = nn.Sequential(
-        model.conv1, nn.ReLU(), nn.MaxPool2d(2), model.conv2, nn.ReLU(), nn.Flatten(),
-        model.fc1, nn.ReLU(), model.fc2, nn.ReLU(), model.fc3, nn.LogSoftmax(1),
-    )  # fmt: skip
-    with torch.no_grad(), ambiguities.Pools() as pools:
-        torch.testing.assert_close(model(x), textbook(x))
-    assert pools.n == 2  # one here, one in the textbook
-    assert [name for name, _ in model.layers(x)] == list(model.released_taps)
-
-
 def test_own_images_are_counted_among_the_right_ones():
-    rows = {row["centroids"]: row for row in ambiguities.own_images("FullyConnected", "MNIST", 300)}
+    rows = {row["centroids"]: row for row in variants.own_images("FullyConnected", "MNIST", 300)}
     model, (x, y) = training.shipped("FullyConnected", "MNIST"), (t[:300] for t in data.load("MNIST", "test"))
     known = data.table("pepe_centroids").query("dataset == 'MNIST' and split == 'test' and index < 300")
     assert {name: row["own"] for name, row in rows.items() if row["own"]} == known[
@@ -229,7 +212,7 @@ def test_the_ledger_names_every_switch_once(measured):
     ledger = data.table("ambiguities")
     named = [v for row in ledger["variants"].dropna() for v in row.split(";")]
     assert len(named) == len(set(named))
-    references = {"plain", *ambiguities.REFERENCE.values()} - set(ambiguities.REFERENCE)
+    references = {"plain", *REFERENCE.values()} - set(REFERENCE)
     switched = {variant for rows in measured.values() for variant in rows}
     assert set(named) == (switched - references) | ELSEWHERE
     assert ledger["row"].tolist() == list(range(1, len(ledger) + 1))
@@ -248,82 +231,12 @@ def test_units_and_refusals():
         ambiguities.run(what="dreams", network="LeNet5", dataset="MNIST", images=1)
 
 
-def write(chapter: str, arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit(chapter, arguments)
-    unit.path.parent.mkdir(parents=True, exist_ok=True)
-    unit.path.write_text(json.dumps({"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}))
-
-
-def test_effects_and_estimates_from_hand_made_records(house):
-    """Seed s is right on 10 s images more, whatever the variant, so that paired differences have no spread."""
-    for network, name in PAIRS:
-        rows = []
-        for s in range(10):
-            for i, variant in enumerate(
-                ["plain", "taps=paper", "loose_rule=top3", "weights=early", "weights=early, rounded"]
-            ):
-                base = 500 + 10 * s + 50 * i
-                lists = {"defenseless": [900] * 3, "defended": [base] * 3, "loose": [base, base + 4, base]}
-                rows.append({"seed": s, "variant": variant, "by_class": [[s, 0]] * 3, "of_class": [10, 20]} | lists)
-        write("ambiguities", {"what": "switches", "network": network, "dataset": name, "images": 2_000}, rows)
-        seeds = [
-            {"seed": s, "eps": e, "method": m, "right": 6_000 + s, "n": 10_000}
-            for s in range(10)
-            for e in (0.0, 0.1, 0.15, 0.2)
-            for m in ambiguities.METHODS
-        ]
-        write("seeds", {"what": "trainings", "network": network, "dataset": name, "first": 0}, seeds)
-        draws = [
-            {"centroids": c, "alpha": "published", "right": [4_000 + k] * 3}
-            for k, c in enumerate(["first", *map(str, range(10))])
-        ]
-        write("future_work", {"what": "draws", "network": network, "dataset": name, "images": 10_000}, draws)
-        steps = [
-            {"seed": s, "gradient": g} | {m: [700, 300 + k + s, 9, 0, 0, 0] for m in ambiguities.METHODS}
-            for s in range(10)
-            for g, k in (("naive", 40), ("exact", 0))
-        ]
-        write("fgsm", {"what": "trainings", "network": network, "dataset": name, "images": 10_000}, steps)
-    rows = [{"seed": s, "variant": "one pool"} | {m: [6_100 + s] * 3 for m in ambiguities.METHODS} for s in range(3)]
-    write("ambiguities", {"what": "one pool", "network": "LeNet5", "dataset": "MNIST", "images": 10_000}, rows)
-
-    found = ambiguities.effects().set_index(["variant", "network", "dataset", "method", "eps"]).sort_index()
-    paper = found.loc["taps=paper", "LeNet5", "MNIST", "defended", 0.1]
-    assert paper[["value", "low", "high"]].tolist() == pytest.approx([0.025] * 3)
-    rounded = found.loc["weights=early, rounded", "LeNet5", "MNIST", "defended", 0.2]
-    assert rounded["value"] == pytest.approx(0.025)  # against the weights that are not rounded
-    assert found.loc["one pool", "LeNet5", "MNIST", "loose", 0.0]["value"] == pytest.approx(0.01)
-    assert found.loc["one pool", "LeNet5", "MNIST", "loose", 0.0]["seeds"] == 3
-    drawn = found.loc["random centroids", "FullyConnected", "MNIST", "defended", 0.1]
-    assert drawn["value"] == pytest.approx(5.5e-4)
-    rounded = found.loc["float32 gradient", "LeNet5", "FashionMNIST", "loose", 0.1]
-    assert rounded[["value", "low", "high"]].tolist() == pytest.approx([0.004] * 3)
-    assert found.loc["float32 gradient"].index.unique("eps").tolist() == list(EPS)
-    assert "plain" not in found.index.unique("variant")
-    recall = ambiguities.recall().loc["LeNet5", "plain"]
-    assert recall[0.1][0].tolist() == pytest.approx([s / 10 for s in range(10)])
-
-    estimates = ambiguities.estimates()
-    asked = {q for c in claims.load("pepe") if c.chapter == "ambiguities" for q in (c.quantity, c.quantity_released)}
-    assert set(estimates) == asked - {None}
-    assert all(claims.Estimate(**estimate) for estimate in estimates.values())
-    values = {key: estimate["value"] for key, estimate in estimates.items()}
-    assert values["chance/text"] == pytest.approx(0.1)
-    assert values["chance/released"] == pytest.approx(1 / 11)
-    assert values["LeNet5/fully_connected_among_first_two"] == 0
-    assert values["LeNet5/pools"] == 2
-    assert values["centroids/MNIST/right_label"] == 10
-    assert values["centroids/FashionMNIST/right_label"] == 8
-    assert values["FullyConnected/MNIST/loose/released/eps=0.1"] == pytest.approx((549) / 2_000)
-    assert values["FullyConnected/MNIST/loose/top3/eps=0.1"] == pytest.approx((649) / 2_000)
-
-
 def test_votes_of_the_plain_readings_use_the_defences_thresholds(model, digits):
     """Away from ties and crowds the readings agree with the defence itself."""
     x, y = digits
     defense = CentroidDefense(model, data.centroids("MNIST"), data.alphas("MNIST"))
     distance = defense.distances(x)
-    found = ambiguities.readings("plain", distance, defense.alpha, y)
+    found = variants.readings("plain", distance, defense.alpha, y)
     tally, nobody = tuning.votes(distance[:, :, 0], defense.alpha)
     clear = nobody < tally.amax(1)
     assert clear.any()

@@ -1,9 +1,4 @@
-"""Table 1 and what goes with it, on the 299 x 299 photographs that FAIRLIB_IMAGES names. Second paper, section 3.2.
-
-Seven attacks, their judges, the defences of figure 4; the roundings and the lambda of Algorithm 1, and random starts.
-`truncation.py`, `perceptual_attack.py` and `compression.py` beside this read these records too. Images are attacked one
-at a time, which on one thread costs no more than a batch and counts the passes of each.
-"""
+"""The attacks of table 1 on one photograph after the other, judged, and behind the defences of figure 4."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from fairlib import attacks, checks, data, models, perceptual, photographs, runtime
 from fairlib.attacks import loss
 from fairlib.attacks.perceptual_pgd import NOISE
-from fairlib.book import claims, runner
 from fairlib.defenses import compression
 from fairlib.perceptual import Distance
 from fairlib.saliency import SALIENCY
@@ -246,112 +239,3 @@ def _loss(case: Case, x: Tensor) -> float:
 def _short(row: dict) -> dict:
     """Six digits of what was measured: a record holds thousands of these."""
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
-
-
-# --- What the records say. --------------------------------------------------------------------------------------------
-
-
-def recorded(what: str) -> pd.DataFrame:
-    """The rows of one kind of unit; where both budgets were run, the paper's.
-
-    Raises FileNotFoundError where there are none.
-    """
-    rows = runner.results("table1").query("what == @what").dropna(axis=1, how="all")
-    if rows.empty:
-        raise FileNotFoundError(f"no results of table1 of the kind {what}; run `make reproduce ONLY=table1/`")
-    return rows[rows["budget"] == ("paper" if "paper" in set(rows["budget"]) else "embedded")]
-
-
-def cost_name() -> str:
-    """The ground cost of Algorithm 1 in these records."""
-    return " and ".join(sorted({record["result"]["cost"] for record in runner.records("table1")}))
-
-
-def attacked_rows() -> pd.DataFrame:
-    """A row per method and image that the classifier gets right; every method has the first images, some have more."""
-    rows = recorded("table")
-    if rows["budget"].iloc[0] == "embedded":
-        rows = pd.concat([rows, recorded("stepping")])
-    return tried(rows)
-
-
-def tried(rows: pd.DataFrame) -> pd.DataFrame:
-    """Those that tell of an attack, on an image that the classifier gets right."""
-    rows = rows[rows["right"].astype(bool) & (rows["method"] != "none")]
-    return rows.astype({"success": bool})
-
-
-def by_method(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """One column of the attacks that succeed: a row per image, a column per method, missing where one fails."""
-    return rows[rows["success"]].pivot_table(column, "image", "method")
-
-
-def published() -> pd.DataFrame:
-    """Table 1 as printed: a row per method, columns `success`, the norms, LPIPS, DISTS."""
-    printed: dict[str, dict[str, float]] = {method: {} for method in METHODS}
-    for claim in claims.load("hua"):
-        if claim.chapter == "table1" and claim.rule == "matches":
-            method, column = claim.quantity.split("/")
-            printed[method][column] = claim.parameters["value"]
-    return pd.DataFrame.from_dict(printed, orient="index")[["success", *NORMS, *SCALE]]
-
-
-def cells(rows: pd.DataFrame) -> pd.DataFrame:
-    """Ours: a row per method, with a dict of value, low, high and n in each of the columns of `published` and more.
-
-    Success over the images that the classifier gets right; the others over those on which the method succeeds.
-    """
-    found = {}
-    for method, own in rows.groupby("method"):
-        won = own[own["success"]]
-        found[method] = {"success": photographs.success_rate(own["success"])} | {
-            column: photographs.mean(won[column]) for column in (*NORMS, *JUDGES, "saliency")
-        }
-    return pd.DataFrame.from_dict(found, orient="index").reindex(METHODS)
-
-
-def pair(rows: pd.DataFrame, first: str, second: str, column: str) -> dict[str, float]:
-    """Mean of first - second over the images on which both succeed, with interval and p."""
-    both = by_method(rows, column)[[first, second]].dropna()
-    return photographs.difference(both[first], both[second])
-
-
-def lead(rows: pd.DataFrame, method: str, column: str) -> dict[str, float]:
-    """By how much a method leads the best other, over the images on which all seven succeed."""
-    return photographs.margin(by_method(rows, column)[list(METHODS)].dropna(), method)
-
-
-PAIRS = [
-    *(("ours_a=0", "pgd", norm) for norm in NORMS),
-    *(("ours_a=0", other, judge) for other in ("perc_al", "ppgd", "lpa") for judge in SCALE),
-    *(
-        (*two, judge)
-        for two in (
-            ("ours_a=1", "perc_al"), ("ours_a=5", "ppgd"), ("ours_a=1", "ours_a=0"), ("ours_a=5", "ours_a=1"),
-            ("pgd", "ours_a=0"),
-        )
-        for judge in SCALE
-    ),
-]  # fmt: skip
-LEADS = [*(("ours_a=0", judge) for judge in (*JUDGES, "saliency")), *(("pgd", norm) for norm in NORMS)]
-
-
-def estimates() -> dict[str, dict]:
-    """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records."""
-    rows = attacked_rows()
-    found = {
-        f"{method}/{column}": estimate(cell, "table1-cells")
-        for method, row in cells(rows).iterrows()
-        for column, cell in row.items()
-        if column in ("success", *NORMS, *SCALE)
-    }
-    for first, second, column in PAIRS:
-        found[f"{first}_minus_{second}/{column}"] = estimate(pair(rows, first, second, column), "table1-pairs")
-    for method, column in LEADS:
-        found[f"margin/{method}/{column}"] = estimate(lead(rows, method, column), "table1-judges")
-    return found
-
-
-def estimate(found: Mapping[str, float], anchor: str) -> dict:
-    """What `images` found, as the ledger takes it."""
-    return {key: found[key] for key in ("value", "low", "high", "n")} | {"anchor": anchor, "record": "results/table1"}

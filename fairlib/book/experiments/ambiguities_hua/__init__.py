@@ -1,0 +1,11 @@
+"""What the second paper leaves open: what each choice changes, out of what the other chapters have recorded.
+
+The choices are `data/tables/ambiguities_hua.csv`. Its column `measures` names, with ";" between them, what measures a
+row: keys of `EFFECTS`, and of `QUANTITIES`, numbers of the ledger (`chapter:quantity`). Nothing is run here.
+"""
+
+from fairlib.book.experiments.ambiguities_hua.attacks import denominators
+from fairlib.book.experiments.ambiguities_hua.choices import EFFECTS, QUANTITIES, ledger, link, measured, numbers, text
+from fairlib.book.experiments.ambiguities_hua.kinds import OUTCOMES
+
+__all__ = ["EFFECTS", "OUTCOMES", "QUANTITIES", "denominators", "ledger", "link", "measured", "numbers", "text"]

@@ -1,0 +1,53 @@
+"""Table 1 and what goes with it, on the 299 x 299 photographs that FAIRLIB_IMAGES names. Second paper, section 3.2.
+
+Seven attacks, their judges, the defences of figure 4; the roundings and the lambda of Algorithm 1, and random starts.
+`truncation.py`, `perceptual_attack.py` and `compression.py` beside this read these records too. Images are attacked one
+at a time, which on one thread costs no more than a batch and counts the passes of each.
+"""
+
+from fairlib.book.experiments.table1.cases import (
+    BITS,
+    BOUND,
+    CLASSIFIER,
+    JUDGES,
+    KINDS,
+    LAMBDAS,
+    METHODS,
+    NORMS,
+    PERC_AL_N,
+    QUALITIES,
+    SCALE,
+    SHARDS,
+    SIZE,
+    STEPPING,
+    SUBSTITUTE,
+    Case,
+    defended,
+    ground_cost,
+    measured,
+    methods,
+    run,
+    units,
+)
+from fairlib.book.experiments.table1.records import (
+    LEADS,
+    PAIRS,
+    attacked_rows,
+    by_method,
+    cells,
+    cost_name,
+    estimate,
+    estimates,
+    lead,
+    pair,
+    published,
+    recorded,
+    tried,
+)
+
+__all__ = [
+    "BITS", "BOUND", "CLASSIFIER", "JUDGES", "KINDS", "LAMBDAS", "LEADS", "METHODS", "NORMS", "PAIRS", "PERC_AL_N",
+    "QUALITIES", "SCALE", "SHARDS", "SIZE", "STEPPING", "SUBSTITUTE", "Case", "attacked_rows", "by_method", "cells",
+    "cost_name", "defended", "estimate", "estimates", "ground_cost", "lead", "measured", "methods", "pair", "published",
+    "recorded", "run", "tried", "units",
+]  # fmt: skip
