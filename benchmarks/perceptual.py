@@ -83,7 +83,7 @@ def main() -> None:
     given = arguments.parse_args()
     model = models.pretrained("EfficientNet-Lite0")
     x, y = data.photographs(size=given.size)
-    right = photographs.answers(model, x) == y
+    right = photographs.predict(model, x) == y
     x, y = x[right][: given.images], y[right][: given.images]
     print(f"{len(x)} images of {given.size} pixels, torch {torch.__version__}, one thread\n")
     cost = distance("LPIPS-VGG")

@@ -53,6 +53,9 @@ SQUARE = (
     "Andriushchenko et al. (2020), their code: p = 0.8 for a robust MNIST network, halved from 10 to 8,000 of 10,000"
 )
 SSIM = "Wang et al. (2004): K1 = 0.01, K2 = 0.03, a Gaussian window of 11 x 11 with sigma 1.5"
+MS_SSIM = "Wang, Simoncelli and Bovik (2003), section 3.2: the exponents of five scales"
+SRGB = "IEC 61966-2-1: the primaries and the white of sRGB, with seven decimals"
+SRGB_TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.072175), (0.0193339, 0.119192, 0.9503041))
 HOU = "Hou and Zhang (2007): 64 pixels, and a Gaussian of sigma 2.5 in their published lines"
 # What no paper prints: the book's own, which its records rest on.
 OWN = "the book's own choice; its chapters and records were computed with it"
@@ -189,12 +192,24 @@ TABLE = [
     ("evaluation", "prediction_range", "level", 0.95, USUAL),
     ("evaluation", "below_chance_at", "chance", 0.1, TEN),
     ("evaluation", "paired", "level", 0.95, USUAL),
-    ("photographs", ".", "RESAMPLES", 4_999, OWN),
+    ("bootstrap", ".", "RESAMPLES", 4_999, OWN),
     ("photographs", "Count", "forwards", 0, "a count starts at nothing"),
     ("photographs", "Count", "backwards", 0, "a count starts at nothing"),
-    ("photographs", "answers", "batch_size", 10, OWN),
-    ("saliency", ".", "SIDE", 64, HOU),
-    ("saliency", ".", "BLUR", 2.5, HOU),
+    ("photographs", "predict", "batch_size", 10, OWN),
+    ("perceptual.ssim", ".", "C1", 0.01**2, SSIM),
+    ("perceptual.ssim", ".", "C2", 0.03**2, SSIM),
+    ("perceptual.ssim", ".", "SIZE", 11, SSIM),
+    ("perceptual.ssim", ".", "SIGMA", 1.5, SSIM),
+    ("perceptual.ssim", ".", "SMALLEST", 11, SSIM),
+    ("perceptual.ssim", ".", "EXPONENTS", (0.0448, 0.2856, 0.3001, 0.2363, 0.1333), MS_SSIM),
+    ("perceptual.ssim", ".", "MS_SMALLEST", 161, "halved four times, rounded up, it still holds SSIM's window"),
+    ("perceptual.colour", ".", "RGB_TO_XYZ", SRGB_TO_XYZ, SRGB),
+    ("perceptual.colour", ".", "WHITE", (0.95047, 1.0, 1.08883), "CIE 15:2004: illuminant D65, 2 degree observer"),
+    ("perceptual.distance", "distance", "weights", None, OPTIONAL),
+    ("perceptual.networks", "DISTS", "folder", None, OPTIONAL),
+    ("perceptual.networks", "PieAPP", "folder", None, OPTIONAL),
+    ("perceptual.saliency", ".", "SIDE", 64, HOU),
+    ("perceptual.saliency", ".", "BLUR", 2.5, HOU),
     ("complexity", "times", "repeats", 3, OWN),
     # Fairness.
     ("fairness.table", ".", "LEVEL", 0.05, HUA_LEVEL),
@@ -226,18 +241,10 @@ TABLE = [
     ("geography.world", "world", "shortcut", True, OWN),
     ("geography.world", "world", "amplitude", 12 / 255, OWN),
 ]  # fmt: skip
-PACKAGES = ("attacks", "defenses", "fairness")
+PACKAGES = ("attacks", "defenses", "perceptual", "fairness")
 MODULES = (
-    "tuning",
-    "training",
-    "ensemble",
-    "dro",
-    "evaluation",
-    "photographs",
-    "saliency",
-    "complexity",
-    "geography.world",
-)
+    "tuning", "training", "ensemble", "dro", "evaluation", "photographs", "bootstrap", "complexity", "geography.world",
+)  # fmt: skip
 
 
 def test_no_row_stands_twice_or_without_a_source():

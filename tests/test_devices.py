@@ -38,7 +38,6 @@ from fairlib import (
     perceptual,
     photographs,
     runtime,
-    saliency,
     training,
     tuning,
 )
@@ -524,9 +523,9 @@ def _(given, to):
     return perceptual.rgb_to_lab(to(given.pictures))
 
 
-@case("fairlib.saliency.spectral_residual")
+@case("fairlib.perceptual.spectral_residual")
 def _(given, to):
-    return saliency.spectral_residual(to(given.pictures)), apart(given, to, saliency.SALIENCY, 64)
+    return perceptual.spectral_residual(to(given.pictures)), apart(given, to, perceptual.SALIENCY, 64)
 
 
 # --- What measures and classifies. ------------------------------------------------------------------------------------
@@ -554,15 +553,15 @@ def _(given, to):
     return photographs.norms(to(given.pictures), to(given.pictures.flip(3)))
 
 
-@case("fairlib.photographs.answers")
+@case("fairlib.photographs.predict")
 def _(given, to):
-    return photographs.answers(to(given.colour), to(given.pictures), batch_size=3)
+    return photographs.predict(to(given.colour), to(given.pictures), batch_size=3)
 
 
-@case("fairlib.photographs.counted")
+@case("fairlib.photographs.count_passes")
 def _(given, to):
     model, x, y = pictures(given, to)
-    with photographs.counted(model) as count:
+    with photographs.count_passes(model) as count:
         attacks.pgd_l2(model, x, y, N=2)
     return [count.forwards, count.backwards]
 
@@ -574,9 +573,9 @@ def _(given, to):
     return [count.forwards, count.backwards]
 
 
-@case("fairlib.photographs.counting")
+@case("fairlib.photographs.count_looks")
 def _(given, to):
-    distance, count = photographs.counting(perceptual.distance("SSIM"))
+    distance, count = photographs.count_looks(perceptual.distance("SSIM"))
     return apart(given, to, distance, 16), [count.forwards, count.backwards]
 
 
@@ -705,13 +704,15 @@ ELSEWHERE = {
     "fairlib.checks": "called by every case",
     "fairlib.book.experiments": "they load what they work on, on the CPU; table1 has a case",
     "fairlib.attacks.": "a module's helpers are reached through the package's functions",
-    "fairlib.perceptual.known": "looks at a type only",
+    "fairlib.perceptual.": "the formulas' and networks' own functions are reached through the distances",
+    "fairlib.perceptual.check_distance": "looks at a type only",
 }
 
 
 def public() -> list[str]:
     """The functions and classes of fairlib that take tensors, models, distances or defences."""
     found = [f"fairlib.attacks.{name}" for name in attacks.__all__]
+    found += [f"fairlib.perceptual.{n}" for n in perceptual.__all__ if inspect.isfunction(getattr(perceptual, n))]
     for module in pkgutil.walk_packages(fairlib.__path__, "fairlib."):
         if module.name.endswith("__main__") or module.name.startswith(tuple(ELSEWHERE)):
             continue

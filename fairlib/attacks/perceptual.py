@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fairlib import checks
 from fairlib.attacks.gradients import Gradients, gradient, unusable
 from fairlib.attacks.loss import answers, lead, margin
-from fairlib.perceptual import Distance, known
+from fairlib.perceptual import Distance, check_distance
 
 QUANTISE = ("floor", "round", "straight_through")
 
@@ -40,7 +40,7 @@ def perceptual(
     gradient is finite.
     """
     checks.not_negative(lam, "lam", "the weight of the cost, which is subtracted")
-    known(cost, "cost")
+    check_distance(cost, "cost")
 
     def surrogate(m: Tensor, x_adv: Tensor, *features: Tensor) -> Tensor:
         c = cost.between(features, x_adv)

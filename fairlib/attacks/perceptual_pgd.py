@@ -14,7 +14,7 @@ from fairlib.attacks.gradients import Gradients, dot, gradient, unusable
 from fairlib.attacks.loss import answers, lead
 from fairlib.attacks.perceptual import stepping
 from fairlib.attacks.pgd_l2 import unit
-from fairlib.perceptual import Distance, known
+from fairlib.perceptual import Distance, check_distance
 
 NOISE = 0.01  # standard deviation of the random start
 NEWTON, HALVINGS = 10, 10
@@ -167,6 +167,6 @@ def start(model: nn.Module, x: Tensor, y: Tensor, generator: torch.Generator | N
 def checked(model: nn.Module, x: Tensor, y: Tensor, *, bound: float, distance: Distance, a: float, N: int) -> None:
     """Refuse what an attack within a perceptual bound cannot work with."""
     stepping(model, x, y, a=a, N=N)
-    known(distance, "distance")
+    check_distance(distance, "distance")
     checks.sides(x, distance.smallest, distance.name)
     checks.positive(bound, "bound", f"the largest {distance.name} allowed")

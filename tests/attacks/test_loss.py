@@ -240,7 +240,7 @@ def test_one_class_is_no_question(name):
 def test_one_class_is_no_question_elsewhere():
     model, y = Line(end=lambda z: z[:, :1]).eval(), torch.zeros(6, dtype=torch.int64)
     with pytest.raises(ValueError, match="K >= 2 classes"):
-        photographs.answers(model, X)
+        photographs.predict(model, X)
     with pytest.raises(ValueError, match="K >= 2 classes"):
         dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0))
     with pytest.raises(ValueError, match="K >= 2 classes"):
@@ -308,7 +308,7 @@ class Writes(Line):
 
 def test_measuring_and_training_leave_the_images_alone():
     x, y, model = X.clone(), Y.clone(), Writes().eval()
-    assert torch.equal(photographs.answers(model, x), photographs.answers(MODEL, X)) and torch.equal(x, X)
+    assert torch.equal(photographs.predict(model, x), photographs.predict(MODEL, X)) and torch.equal(x, X)
     rob = dro.Weighted(x, y, torch.ones(6).double())
     dro.train(model, rob, alpha=0.1, seed=0, T2=1)
     made = dro.adversarial_data(model, x, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0), T1=1)

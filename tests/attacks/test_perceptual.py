@@ -145,8 +145,8 @@ def asks_for_the_reference_once(attack) -> None:
     """And about no image that is finished: every image goes forward and back once for each of its steps."""
     asked = []
     spy = replace(SQUARED, features=lambda x: asked.append(len(x)) or (x,))
-    spied, count = photographs.counting(spy)
-    with photographs.counted(NETWORK) as passes:
+    spied, count = photographs.count_looks(spy)
+    with photographs.count_passes(NETWORK) as passes:
         attack(NETWORK, X, Y, cost=spied, eps=0.02, N=200, lam=0.0)
     steps = [len_of_path(image, label) for image, label in zip(X.split(1), Y.split(1), strict=True)]
     assert asked == [len(X)]
@@ -156,7 +156,7 @@ def asks_for_the_reference_once(attack) -> None:
 
 def len_of_path(image: Tensor, label: Tensor) -> int:
     """How many steps the plain loop takes."""
-    count = photographs.counted(NETWORK)
+    count = photographs.count_passes(NETWORK)
     with count as passes:
         literal(NETWORK, image, label, cost=SQUARED, eps=0.02, N=200, lam=0.0)
     return passes.forwards - 1

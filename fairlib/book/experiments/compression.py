@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 from torch import Tensor, nn
 
-from fairlib import photographs
+from fairlib import bootstrap, photographs
 from fairlib.book.experiments import table1
 
 SETTINGS = {"jpeg": table1.QUALITIES, "bits": table1.BITS}
@@ -70,13 +70,13 @@ def averaged(found: pd.DataFrame, defence: str) -> pd.DataFrame:
 def pair(found: pd.DataFrame, defence: str, first: str, second: str) -> dict[str, float]:
     """Mean of first - second of `averaged` over the images, with interval and p."""
     both = averaged(found, defence)[[first, second]]
-    return photographs.difference(both[first], both[second])
+    return bootstrap.difference(both[first], both[second])
 
 
 def lead(found: pd.DataFrame, defence: str, method: str) -> dict[str, float]:
     """By how much a method's mean of `averaged` exceeds that of the best other one."""
     withstood = 1 - averaged(found, defence)[list(table1.METHODS)]  # `margin` looks for the smallest mean
-    return photographs.margin(withstood, method)
+    return bootstrap.margin(withstood, method)
 
 
 def estimates() -> dict[str, dict]:

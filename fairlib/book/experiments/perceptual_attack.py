@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from scipy.optimize import linprog, minimize_scalar
 
-from fairlib import photographs
+from fairlib import bootstrap, photographs
 from fairlib.book.experiments import shared, table1
 
 
@@ -81,7 +81,7 @@ def against_none(rows: pd.DataFrame, method: str, lam: float, column: str) -> di
     """The column at this lambda minus that at lambda = 0, over the images on which both succeed."""
     own = rows[(rows["method"] == method) & rows["success"]].pivot_table(column, "image", "lam")
     both = own[[lam, 0.0]].dropna()
-    return photographs.difference(both[lam], both[0.0])
+    return bootstrap.difference(both[lam], both[0.0])
 
 
 def estimates() -> dict[str, dict]:
@@ -94,7 +94,7 @@ def estimates() -> dict[str, dict]:
         )
         for column in table1.SCALE
     }
-    increase = photographs.mean(ours.query("lam == 1")["increase"])
+    increase = bootstrap.mean(ours.query("lam == 1")["increase"])
     rate = photographs.success_rate(table1.attacked_rows().query("method == 'ours_a=0'")["success"])
     exact = {"duality/gap": (gap(), "duality"), "pieapp/smallest_size": (smallest_pieapp(), "the-cost")}
     found |= {key: shared.exact(number) | {"anchor": anchor} for key, (number, anchor) in exact.items()}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from fairlib import photographs
+from fairlib import bootstrap, photographs
 from fairlib.book import claims, runner
 from fairlib.book.experiments import compression, shared, ssim_one_step, table1, truncation
 from fairlib.book.experiments.ambiguities_hua.kinds import (
@@ -27,7 +27,7 @@ IMAGE_SET, STEPS = 1_000, 100  # of the paper: photographs, and iterations of Al
 def beside_paper() -> Rows:
     """Our PGD over the printed one: classifier, weights and images at once, and no cost that could differ."""
     own, printed = table1.attacked_rows().query("method == 'pgd' and success"), table1.published().loc["pgd"]
-    found = {c: photographs.mean(own[c] / printed[c]) for c in OUTCOMES}
+    found = {c: bootstrap.mean(own[c] / printed[c]) for c in OUTCOMES}
     return [number(f"{c} of PGD in this book's whole run over the printed one", f) for c, f in found.items()]
 
 
@@ -125,7 +125,7 @@ def pgd_steps() -> Rows:
     """How many steps PGD takes: with so many, a ball that is no smaller than they are long would never be left."""
     steps = method(table1.attacked_rows(), "pgd")["backwards"]
     longest = shared.exact(float(steps.max())) | {"n": len(steps)}
-    return [number("steps of PGD, mean", photographs.mean(steps)), number("steps of PGD, most", longest)]
+    return [number("steps of PGD, mean", bootstrap.mean(steps)), number("steps of PGD, most", longest)]
 
 
 def budget() -> Rows:
@@ -168,7 +168,7 @@ def judges() -> Rows:
     """Algorithm 1 over PGD as the saliency model sees the two, over what LPIPS sees."""
     rows = table1.attacked_rows()
     seen = [table1.by_method(rows, judge)[["ours_a=0", "pgd"]].dropna().to_numpy().T for judge in ("saliency", "LPIPS")]
-    f = photographs.bootstrapped(_ratios, *seen[0], *seen[1])
+    f = bootstrap.interval(_ratios, *seen[0], *seen[1])
     outcome = f"{NAMES['ours_a=0']}, over {NAMES['pgd']}"
     return [number("saliency in place of LPIPS", f) | {"outcome": outcome, "kind": "times"}]
 
@@ -185,7 +185,7 @@ def means_over() -> Rows:
         if own["success"].all() or own["success"].sum() < 2:
             continue
         for c in OUTCOMES:
-            f = photographs.bootstrapped(_all_over_turned, own[c], own["success"])
+            f = bootstrap.interval(_all_over_turned, own[c], own["success"])
             found.append(number(f"all over turned, {NAMES[name]}", f) | {"outcome": c, "kind": "times"})
     if not found:
         raise Missing("every method turns every image of the records, and the two means are one")
@@ -203,7 +203,7 @@ def denominator() -> Rows:
     for name in ("pgd", "ppgd"):
         hit = method(table1.tried(rows), name).set_index("image")["success"].reindex(everything.index, fill_value=False)
         found.append(
-            share(f"over all images, {NAMES[name]}", "success", photographs.bootstrapped(_over_all, hit, everything))
+            share(f"over all images, {NAMES[name]}", "success", bootstrap.interval(_over_all, hit, everything))
         )
     return found
 
@@ -219,9 +219,7 @@ def mildest() -> Rows:
         mild = outcomes[outcomes["setting"] == max(settings)]
         ends = [compression.averaged(of, defence) for of in (mild, outcomes)]
         gap = [table["ours_a=5"] - table["ppgd"] for table in ends]
-        found.append(
-            share(f"mildest setting, {NAMES[defence]}", "lead of a = 5 over PPGD", photographs.difference(*gap))
-        )
+        found.append(share(f"mildest setting, {NAMES[defence]}", "lead of a = 5 over PPGD", bootstrap.difference(*gap)))
     return found
 
 
@@ -233,7 +231,7 @@ def unbroken() -> Rows:
         through = ~method(of, compression.CLEAN).set_index(["image", "setting"])["success"]
         own = method(of, "ours_a=5").set_index(["image", "setting"])["success"]
         both = pd.DataFrame({"hit": own, "through": through, "both": own & through}).groupby("image").mean()
-        f = photographs.bootstrapped(_given, both["both"], both["through"], both["hit"])
+        f = bootstrap.interval(_given, both["both"], both["through"], both["hit"])
         found.append(share(f"without what {NAMES[defence]} breaks by itself", "success of a = 5", f))
     return found
 

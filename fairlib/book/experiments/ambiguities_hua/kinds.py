@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fairlib import evaluation, photographs
+from fairlib import bootstrap, evaluation
 from fairlib.book.experiments import shared
 
 OUTCOMES = ("LPIPS", "L2")  # of table 1; a record without judges has the norms alone
@@ -41,7 +41,7 @@ def times(variant: str, switched: pd.DataFrame, default: pd.DataFrame, columns: 
     if len(both) < 2:
         return []
     return [
-        number(variant, photographs.ratio(both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"}
+        number(variant, bootstrap.ratio(both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"}
         for c in columns
     ]
 

@@ -13,8 +13,7 @@ from fairlib import attacks, checks, data, models, perceptual, photographs, runt
 from fairlib.attacks import loss
 from fairlib.attacks.perceptual_pgd import NOISE
 from fairlib.defenses import compression
-from fairlib.perceptual import Distance
-from fairlib.saliency import SALIENCY
+from fairlib.perceptual import SALIENCY, Distance
 
 CLASSIFIER, SIZE = "EfficientNet-Lite0", 299
 METHODS = ("perc_al", "pgd", "ppgd", "lpa", "ours_a=0", "ours_a=1", "ours_a=5")  # rows of table 1
@@ -155,7 +154,7 @@ def table(case: Case) -> list[dict]:
 def _under(case: Case, names: Sequence[str]) -> tuple[list[dict], dict[str, Tensor]]:
     attacked, took = {}, {}
     for name in names:
-        (cost, looks), (bounding, more) = map(photographs.counting, (case.cost, perceptual.distance(SUBSTITUTE)))
+        (cost, looks), (bounding, more) = map(photographs.count_looks, (case.cost, perceptual.distance(SUBSTITUTE)))
         attacked[name], count = _tried(case, methods(case, cost, bounding)[name])
         took[name] = vars(count) | {"looks": looks.forwards + more.forwards}
     return [row | took[row["method"]] for row in measured(case, attacked, judges())], attacked
@@ -201,7 +200,7 @@ KINDS = {"table": table, "stepping": stepping, "rounding": rounding, "start": st
 
 def _tried(case: Case, attack: Attack) -> tuple[Tensor, photographs.Count]:
     """What an attack makes of the image, and the passes that it takes."""
-    with photographs.counted(case.model) as count:
+    with photographs.count_passes(case.model) as count:
         return attack(case.model, case.x, case.y), count
 
 
@@ -228,7 +227,7 @@ def defended(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[int]]:
 
 
 def _right(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    return photographs.answers(model, x) == y
+    return photographs.predict(model, x) == y
 
 
 def _loss(case: Case, x: Tensor) -> float:

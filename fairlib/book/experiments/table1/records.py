@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from fairlib import photographs
+from fairlib import bootstrap, photographs
 from fairlib.book import claims, runner
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.table1.cases import JUDGES, METHODS, NORMS, SCALE
@@ -76,7 +76,7 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
     for method, own in rows.groupby("method"):
         won = own[own["success"]]
         found[method] = {"success": photographs.success_rate(own["success"])} | {
-            column: photographs.mean(won[column]) for column in (*NORMS, *JUDGES, "saliency")
+            column: bootstrap.mean(won[column]) for column in (*NORMS, *JUDGES, "saliency")
         }
     return pd.DataFrame.from_dict(found, orient="index").reindex(METHODS)
 
@@ -84,12 +84,12 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
 def pair(rows: pd.DataFrame, first: str, second: str, column: str) -> dict[str, float]:
     """Mean of first - second over the images on which both succeed, with interval and p."""
     both = by_method(rows, column)[[first, second]].dropna()
-    return photographs.difference(both[first], both[second])
+    return bootstrap.difference(both[first], both[second])
 
 
 def lead(rows: pd.DataFrame, method: str, column: str) -> dict[str, float]:
     """By how much a method leads the best other, over the images on which all seven succeed."""
-    return photographs.margin(by_method(rows, column)[list(METHODS)].dropna(), method)
+    return bootstrap.margin(by_method(rows, column)[list(METHODS)].dropna(), method)
 
 
 def estimates() -> dict[str, dict]:

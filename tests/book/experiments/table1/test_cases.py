@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 import torch
-from test_saliency import texture
+from made_up import texture
 from torch import nn
 
 from fairlib import data, models, perceptual, runtime

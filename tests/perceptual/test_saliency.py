@@ -5,23 +5,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import texture
 from PIL import Image
 from scipy import ndimage
 
 from fairlib import runtime
-from fairlib.saliency import SALIENCY, spectral_residual
+from fairlib.perceptual import SALIENCY, spectral_residual
 
 pytestmark = pytest.mark.usefixtures("no_trace")
-
-
-def texture(n: int, side: int, seed: int = 0) -> torch.Tensor:
-    """Images whose spectrum falls with the frequency, as those of photographs do."""
-    g = runtime.generator(seed)
-    f = torch.fft.fftfreq(side)
-    falling = 1 / (torch.hypot(f[:, None], f[None]) + 1 / side)
-    x = torch.fft.ifft2(torch.fft.fft2(torch.rand(n, 3, side, side, generator=g)) * falling).real
-    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
-    return (x - low) / (high - low)
 
 
 X = texture(4, 64)
