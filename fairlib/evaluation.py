@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import binom, norm, t
-from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from torch import Tensor, nn
 
 from fairlib import checks, runtime
 from fairlib.attacks import fgsm_grid
 from fairlib.attacks.loss import answers
 from fairlib.defenses import CentroidDefense
-from fairlib.intervals import counted, with_interval
 
 GridAttack = Callable[..., Iterable[Tensor]]
 # The paper's rows, and the grids that its released notebooks evaluate.
@@ -62,6 +61,29 @@ def under_attack(
             row += [int(f.sum()) for f in found]
     rows = [(e, m, k) for e, counts in zip(eps, right, strict=True) for m, k in zip(methods, counts, strict=True)]
     return with_interval(pd.DataFrame(rows, columns=["eps", "method", "right"]).assign(n=len(x)))
+
+
+def with_interval(counts: pd.DataFrame) -> pd.DataFrame:
+    """Add `accuracy` and the Wilson 95 % interval `low`, `high` to a table of `right` out of `n`.
+
+    Raises ValueError for what are no counts, or more right ones than there are.
+    """
+    counted(counts)
+    low, high = proportion_confint(counts["right"], counts["n"], method="wilson")
+    return counts.assign(accuracy=counts["right"] / counts["n"], low=low, high=high)
+
+
+def counted(counts: pd.DataFrame) -> None:
+    """Refuse a table unless its columns `right` and `n` are counts with 0 <= right <= n and n >= 1."""
+    checks.columns(
+        counts, ("right", "n"), "the table of counts", "count the right answers, and the images, in each row"
+    )
+    right, n = checks.counts(counts["right"], "right"), checks.counts(counts["n"], "n", low=1)
+    if (right > n).any():
+        i = int((right > n).argmax())
+        raise ValueError(
+            f"right is {right[i]:g} of n = {n[i]:g}, expected no more than there are; give counts of images"
+        )
 
 
 def draw(x: Tensor, y: Tensor, n: int, *, seed: int) -> tuple[Tensor, Tensor]:

@@ -100,6 +100,20 @@ def test_the_released_grids():
     assert list(evaluation.TABLE_EPS) == sorted(data.table("pepe_tables")["eps"].unique())
 
 
+def test_wilson_interval():
+    counts = pd.DataFrame({"right": [0, 1, 75, 149, 150, 9999], "n": [150] * 5 + [10_000]})
+    found = evaluation.with_interval(counts)
+    z = stats.norm.ppf(0.975)
+    for row in found.itertuples():
+        p, n = row.right / row.n, row.n
+        centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        assert row.accuracy == p
+        assert (row.low, row.high) == pytest.approx(
+            ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
+        )
+    assert list(counts.columns) == ["right", "n"], "the caller's table was changed"
+
+
 def test_draw():
     x, y = torch.arange(50.0).view(-1, 1, 1, 1), torch.arange(50) % 10
     one, labels = evaluation.draw(x, y, 20, seed=0)
