@@ -30,7 +30,7 @@ ALPHA, TOGETHER = 1e-4, 10  # small steps, so that the order in which floats are
 BATCH_SIZES = (1, 8, 32, 100)
 LIMIT = 1.10  # Algorithm 2 over its attack
 ATTACKS = {
-    "PGD, 20 steps": partial(attacks.pgd, eps=0.03, step=0.005, steps=20),
+    "PGD, 20 steps": partial(attacks.pgd, eps=0.03, step_size=0.005, iterations=20),
     **{arm: fairer.ARMS[arm](runtime.generator(0)) for arm in fairer.ADVERSARIAL},
 }
 

@@ -15,9 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fairlib import checks, ensemble, files, fingerprint, runtime
-from fairlib.attacks.fgsm import margin_at
-from fairlib.attacks.gradients import gradient, unusable
-from fairlib.attacks.loss import answers, cross_entropy
+from fairlib.attacks import answers, cross_entropy, gradient, margin_at, unusable
 from fairlib.models import LayeredModel
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]

@@ -10,8 +10,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from torch import Tensor, nn
 
 from fairlib import checks, runtime
-from fairlib.attacks import fgsm_grid
-from fairlib.attacks.loss import answers
+from fairlib.attacks import answers, fgsm_grid
 from fairlib.defenses import CentroidDefense
 
 GridAttack = Callable[..., Iterable[Tensor]]

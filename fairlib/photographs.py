@@ -10,8 +10,7 @@ import torch
 from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor, nn
 
-from fairlib import checks
-from fairlib.attacks import loss
+from fairlib import attacks, checks
 from fairlib.perceptual import Distance, check_distance
 
 
@@ -206,7 +205,7 @@ def predict(model: nn.Module, x: Tensor, batch_size: int = 10) -> Tensor:
     checks.fitting(model, x)
     checks.whole(batch_size, "batch_size")
     with torch.no_grad():
-        return torch.cat([loss.answers(model, batch).argmax(1) for batch in x.split(batch_size)])
+        return torch.cat([attacks.answers(model, batch).argmax(1) for batch in x.split(batch_size)])
 
 
 def success_rate(success: Sequence[bool]) -> dict[str, float]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairlib import checks, runtime
-from fairlib.attacks.gradients import gradient
+from fairlib.attacks import gradient
 from fairlib.defenses.centroid import NOBODY
 from fairlib.models import LayeredModel
 

@@ -41,7 +41,6 @@ from fairlib import (
     training,
     tuning,
 )
-from fairlib.attacks.adaptive import leads, objective
 from fairlib.book import plots
 from fairlib.book.experiments import table1
 from fairlib.book.experiments.table1 import cases
@@ -131,12 +130,12 @@ def _(given, to):
 
 @case("fairlib.attacks.pgd")
 def _(given, to):
-    return attacks.pgd(*digits(given, to, "fc"), eps=0.1, step=0.02, steps=3)
+    return attacks.pgd(*digits(given, to, "fc"), eps=0.1, step_size=0.02, iterations=3)
 
 
 @case("fairlib.attacks.pgd from a random point")
 def _(given, to):
-    return attacks.pgd(*digits(given, to), eps=0.1, step=0.02, steps=3, generator=runtime.generator(0))
+    return attacks.pgd(*digits(given, to), eps=0.1, step_size=0.02, iterations=3, generator=runtime.generator(0))
 
 
 @case("fairlib.attacks.random_sign")
@@ -146,19 +145,28 @@ def _(given, to):
 
 @case("fairlib.attacks.adaptive")
 def _(given, to):
-    return attacks.adaptive(defended(given, to), to(given.x), to(given.y), eps=0.1, steps=3)
+    return attacks.adaptive(defended(given, to), to(given.x), to(given.y), eps=0.1, iterations=3)
 
 
 @case("fairlib.attacks.adaptive from a random point, one rival")
 def _(given, to):
-    options = {"eps": 0.1, "steps": 2, "rival": 3, "generator": runtime.generator(0)}
+    options = {"eps": 0.1, "iterations": 2, "rival": 3, "generator": runtime.generator(0)}
     return attacks.adaptive(defended(given, to), to(given.x), to(given.y), **options)
 
 
-@case("fairlib.attacks.adaptive.leads")
+@case("fairlib.attacks.soft_leads")
 def _(given, to):
-    lead = leads(defended(given, to), to(given.x), to(given.y), temperatures=[0.1, 1.0])
-    return lead, objective(lead), objective(lead, 3)
+    leads = attacks.soft_leads(defended(given, to), to(given.x), to(given.y), temperatures=[0.1, 1.0])
+    return leads, attacks.mean_lead(leads), attacks.mean_lead(leads, 3)
+
+
+@case("fairlib.attacks.margin_at")
+def _(given, to):
+    model, x, y = digits(given, to)
+    value, leaf = attacks.margin_at(model, x, y)
+    gradient, z = attacks.gradient(value, leaf), attacks.answers(model, x, y)
+    seen = attacks.margin(z, y), attacks.cross_entropy(z, y), attacks.lead(z, y)
+    return value.detach(), gradient, *attacks.unusable(gradient), *(one.detach() for one in seen)
 
 
 @case("fairlib.attacks.square")
@@ -169,51 +177,53 @@ def _(given, to):
 
 @case("fairlib.attacks.perceptual")
 def _(given, to):
-    return attacks.perceptual(*pictures(given, to), cost=perceptual.distance("SSIM"), N=4)
+    return attacks.perceptual(*pictures(given, to), cost=perceptual.distance("SSIM"), iterations=4)
 
 
 @case("fairlib.attacks.perceptual, straight through")
 def _(given, to):
     cost = perceptual.distance("CIEDE2000")
-    return attacks.perceptual(*pictures(given, to), cost=cost, lam=1e-3, N=2, quantise="straight_through")
+    return attacks.perceptual(
+        *pictures(given, to), cost=cost, cost_weight=1e-3, iterations=2, quantise="straight_through"
+    )
 
 
 @case("fairlib.attacks.pgd_l2")
 def _(given, to):
-    return attacks.pgd_l2(*pictures(given, to), N=4)
+    return attacks.pgd_l2(*pictures(given, to), iterations=4)
 
 
 @case("fairlib.attacks.perc_al")
 def _(given, to):
-    return attacks.perc_al(*pictures(given, to), N=4)
+    return attacks.perc_al(*pictures(given, to), iterations=4)
 
 
 @case("fairlib.attacks.ppgd")
 def _(given, to):
-    return attacks.ppgd(*pictures(given, to), bound=0.05, distance=perceptual.distance("SSIM"), N=3)
+    return attacks.ppgd(*pictures(given, to), bound=0.05, distance=perceptual.distance("SSIM"), iterations=3)
 
 
 @case("fairlib.attacks.ppgd from a random point")
 def _(given, to):
     options = {"bound": 1e-3, "distance": perceptual.distance("SSIM"), "generator": runtime.generator(0)}
-    return attacks.ppgd(*pictures(given, to), N=2, **options)
+    return attacks.ppgd(*pictures(given, to), iterations=2, **options)
 
 
 @case("fairlib.attacks.lpa")
 def _(given, to):
     options = {"bound": 0.05, "distance": perceptual.distance("SSIM"), "generator": runtime.generator(0)}
-    return attacks.lpa(*pictures(given, to), N=3, searches=2, **options)
+    return attacks.lpa(*pictures(given, to), iterations=3, searches=2, **options)
 
 
 @case("fairlib.attacks.ssim_step")
 def _(given, to):
     model, x, y = to(given.grey), to(given.greys), to(given.seen_grey)
-    return [attacks.ssim_step(model, x, y, eps=0.5, windows=w) for w in ("mirrored", "inside", "whole")]
+    return [attacks.ssim_step(model, x, y, length=0.5, windows=w) for w in ("mirrored", "inside", "whole")]
 
 
 @case("fairlib.attacks.pgd_step")
 def _(given, to):
-    return attacks.pgd_step(to(given.grey), to(given.greys), to(given.seen_grey), eps=0.5)
+    return attacks.pgd_step(to(given.grey), to(given.greys), to(given.seen_grey), length=0.5)
 
 
 # --- Defences and what stands beside them. ----------------------------------------------------------------------------
@@ -383,7 +393,7 @@ def _(given, to):
 @case("fairlib.dro.adversarial_data, an attack that draws", MEMORY)
 def _(given, to):
     shared = runtime.generator(1)
-    attack = partial(attacks.pgd, eps=0.1, step=0.05, steps=2, generator=shared)
+    attack = partial(attacks.pgd, eps=0.1, step_size=0.05, iterations=2, generator=shared)
     return parts(rob(given, to, attack=attack, generator=shared))
 
 
@@ -545,7 +555,9 @@ def _(given, to):
 def _(given, to):
     model, x, y = pictures(given, to)
     judges = [perceptual.distance(name) for name in ("SSIM", "CIEDE2000")]
-    return photographs.measure(model, x, y, {"none": x.clone(), "pgd": attacks.pgd_l2(model, x, y, N=4)}, judges)
+    return photographs.measure(
+        model, x, y, {"none": x.clone(), "pgd": attacks.pgd_l2(model, x, y, iterations=4)}, judges
+    )
 
 
 @case("fairlib.photographs.norms")
@@ -562,7 +574,7 @@ def _(given, to):
 def _(given, to):
     model, x, y = pictures(given, to)
     with photographs.count_passes(model) as count:
-        attacks.pgd_l2(model, x, y, N=2)
+        attacks.pgd_l2(model, x, y, iterations=2)
     return [count.forwards, count.backwards]
 
 
@@ -599,7 +611,7 @@ def _(given, to, path, monkeypatch):
 def _(given, to, monkeypatch):
     """The one experiment that goes where an accelerator is; with plain distances in the places of the large ones."""
     plain = perceptual.distance("SSIM")
-    short = {name: partial(getattr(attacks, name), N=2) for name in ("perceptual", "pgd_l2", "ppgd", "lpa")}
+    short = {name: partial(getattr(attacks, name), iterations=2) for name in ("perceptual", "pgd_l2", "ppgd", "lpa")}
     few = SimpleNamespace(**short, perc_al=attacks.perc_al)
     for module, name, value in (
         (data, "photographs", lambda folder, size: (given.pictures, given.seen)),
@@ -704,6 +716,14 @@ ELSEWHERE = {
     "fairlib.checks": "called by every case",
     "fairlib.book.experiments": "they load what they work on, on the CPU; table1 has a case",
     "fairlib.attacks.": "a module's helpers are reached through the package's functions",
+    "fairlib.attacks.mean_lead": "asked with soft_leads",
+    **dict.fromkeys(
+        (f"fairlib.attacks.{name}" for name in ("answers", "cross_entropy", "gradient", "lead", "margin", "unusable")),
+        "asked with margin_at",
+    ),
+    **dict.fromkeys(
+        (f"fairlib.attacks.{name}" for name in ("gradient_and_right", "step_factor")), "reached through ssim_step"
+    ),
     "fairlib.perceptual.": "the formulas' and networks' own functions are reached through the distances",
     "fairlib.perceptual.check_distance": "looks at a type only",
 }
@@ -711,7 +731,7 @@ ELSEWHERE = {
 
 def public() -> list[str]:
     """The functions and classes of fairlib that take tensors, models, distances or defences."""
-    found = [f"fairlib.attacks.{name}" for name in attacks.__all__]
+    found = [f"fairlib.attacks.{name}" for name in attacks.__all__ if inspect.isfunction(getattr(attacks, name))]
     found += [f"fairlib.perceptual.{n}" for n in perceptual.__all__ if inspect.isfunction(getattr(perceptual, n))]
     for module in pkgutil.walk_packages(fairlib.__path__, "fairlib."):
         if module.name.endswith("__main__") or module.name.startswith(tuple(ELSEWHERE)):

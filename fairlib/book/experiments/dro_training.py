@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fairlib import checks, complexity, dro, fairness, geography, runtime, training
-from fairlib.attacks.loss import cross_entropy
+from fairlib.attacks import cross_entropy
 from fairlib.book.experiments import fairer, shared
 from fairlib.book.experiments.fairer import ALPHA, ARMS, BATCH, T1, T2
 from fairlib.models import LayeredModel

@@ -32,8 +32,8 @@ ARMS: dict[str, Callable[[torch.Generator], dro.Attack] | None] = {
     "plain": None,
     "noise": lambda generator: partial(attacks.random_sign, eps=NOISE, generator=generator),
     "pgd": lambda generator: attacks.pgd_l2,
-    "perc": lambda generator: partial(attacks.perc_al, N=PERC_STEPS),
-    "ssim": lambda generator: partial(attacks.ssim_step, eps=SSIM_LENGTH),
+    "perc": lambda generator: partial(attacks.perc_al, iterations=PERC_STEPS),
+    "ssim": lambda generator: partial(attacks.ssim_step, length=SSIM_LENGTH),
     "ours": lambda generator: partial(attacks.perceptual, cost=perceptual.distance("SSIM")),
     "pgd, rounded at the end": lambda generator: partial(attacks.pgd_l2, quantise="straight_through"),
     "ours, rounded at the end": lambda generator: partial(

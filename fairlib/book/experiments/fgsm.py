@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import attacks, checks, data, evaluation, training
-from fairlib.attacks.fgsm import margin_at
-from fairlib.attacks.gradients import gradient, unusable
+from fairlib.attacks import gradient, margin_at, unusable
 from fairlib.book import runner
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.shared import BATCH, IMAGES, METHODS, PAIRS

@@ -20,7 +20,7 @@ from fairlib.book.experiments import dro_training, fairer
 @pytest.fixture
 def quick(monkeypatch):
     """PGD in one step, few images."""
-    attack = partial(attacks.pgd, eps=0.05, step=0.05, steps=1)
+    attack = partial(attacks.pgd, eps=0.05, step_size=0.05, iterations=1)
     for arm in dro_training.TIMED:
         monkeypatch.setitem(fairer.ARMS, arm, lambda generator: attack)
     monkeypatch.setattr(fairer, "IMAGES", 300)

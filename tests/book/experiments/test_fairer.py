@@ -21,7 +21,8 @@ SIZE = {"seed": 0, "images": 40, "models": 3}
 def few(monkeypatch):
     """A world of few images, and quick attacks."""
     monkeypatch.setattr(fairer, "IMAGES", 300)
-    monkeypatch.setitem(fairer.ARMS, "pgd", lambda generator: partial(attacks.pgd, eps=0.05, step=0.05, steps=1))
+    quick = partial(attacks.pgd, eps=0.05, step_size=0.05, iterations=1)
+    monkeypatch.setitem(fairer.ARMS, "pgd", lambda generator: quick)
     fairer.held_out.cache_clear()
     yield
     fairer.held_out.cache_clear()

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fairlib import runtime
-from fairlib.attacks.lagrangian import lpa
-from fairlib.attacks.perceptual import lead
-from fairlib.attacks.perceptual_pgd import project
-from fairlib.attacks.pgd_l2 import unit
+from fairlib.attacks.gradients import normalised
+from fairlib.attacks.loss import lead
+from fairlib.attacks.lpa import lpa
+from fairlib.attacks.ppgd import project
 from fairlib.perceptual import Distance
 
 pytestmark = pytest.mark.usefixtures("no_trace")
-module = importlib.import_module("fairlib.attacks.lagrangian")
+module = importlib.import_module("fairlib.attacks.lpa")
 
 GENERATOR = torch.Generator().manual_seed(3)
 X = 0.3 + 0.4 * torch.rand(8, 1, 3, 4, generator=GENERATOR)
@@ -61,7 +61,9 @@ def respects_the_bound(attack) -> None:
     for bound in (1e-4, 1e-2, 0.3):
         for distance in (PIXELS, SMOOTH):
             for generator in (None, runtime.generator(0)):
-                x_adv = attack(MODEL, X, Y, bound=bound, distance=distance, a=1e9, N=5, generator=generator)
+                x_adv = attack(
+                    MODEL, X, Y, bound=bound, distance=distance, confidence=1e9, iterations=5, generator=generator
+                )
                 assert (distance(X, x_adv) <= bound).all()
                 assert x_adv.min() >= 0 and x_adv.max() <= 1
 
@@ -69,22 +71,22 @@ def respects_the_bound(attack) -> None:
 def comes_near_the_optimum(attack) -> None:
     """Over an L2 ball, small enough that no pixel is clipped, a linear margin gains slope times radius and no more."""
     for bound in (1e-6, 1e-4):
-        x_adv = attack(MODEL, X, Y, bound=bound, distance=PIXELS, a=1e9, N=10)
+        x_adv = attack(MODEL, X, Y, bound=bound, distance=PIXELS, confidence=1e9, iterations=10)
         gain = (margins(x_adv) - margins(X)) / (SLOPE * bound**0.5)
         assert (gain > 0.97).all() and (gain <= 1 + 1e-4).all()
 
 
 def a_first_step_has_the_length_of_the_bound(attack) -> None:
     """One step from x, of sqrt(bound) as the probe measures it, along the gradient; then one per cent back."""
-    x_adv = attack(MODEL, X, Y, bound=0.01, distance=PIXELS, a=1e9, N=1, searches=1)
+    x_adv = attack(MODEL, X, Y, bound=0.01, distance=PIXELS, confidence=1e9, iterations=1, searches=1)
     direction = (MODEL.weight.detach() * (2 * Y[:, None] - 1)).view_as(X)
-    torch.testing.assert_close(x_adv - X, 0.099 * unit(direction), rtol=0, atol=1e-4)
+    torch.testing.assert_close(x_adv - X, 0.099 * normalised(direction), rtol=0, atol=1e-4)
 
 
 def fools_within_the_bound(attack) -> None:
     for a in (0.0, 0.5):
         needed = ((a - margins(X)) / SLOPE).max() ** 2
-        x_adv = attack(MODEL, X, Y, bound=1.1 * float(needed), distance=PIXELS, a=a, N=40)
+        x_adv = attack(MODEL, X, Y, bound=1.1 * float(needed), distance=PIXELS, confidence=a, iterations=40)
         assert (margins(x_adv) > a).all() and (PIXELS(X, x_adv) <= 1.1 * needed).all()
 
 
@@ -93,7 +95,7 @@ def stops_where_it_has_fooled(attack) -> None:
     seen = []
     handle = MODEL.register_forward_hook(lambda model, inputs, output: seen.append(len(output)))
     try:
-        x_adv = attack(MODEL, X, Y, bound=0.05, distance=PIXELS, N=20)
+        x_adv = attack(MODEL, X, Y, bound=0.05, distance=PIXELS, iterations=20)
     finally:
         handle.remove()
     assert (margins(x_adv) > 0).all()
@@ -115,8 +117,8 @@ def test_lpa(check):
 
 
 MUTANTS = {  # what is replaced in the module, and the check that finds it
-    "downhill": ({"unit": lambda g: -unit(g)}, comes_near_the_optimum),
-    "sign of the gradient": ({"unit": lambda g: unit(g.sign())}, a_first_step_has_the_length_of_the_bound),
+    "downhill": ({"normalised": lambda g: -normalised(g)}, comes_near_the_optimum),
+    "sign of the gradient": ({"normalised": lambda g: normalised(g.sign())}, a_first_step_has_the_length_of_the_bound),
     "no projection": ({"project": lambda d, f, x, z, bound: z}, respects_the_bound),
     "wide projection": ({"project": lambda d, f, x, z, b: project(d, f, x, z, 1.2 * b)}, respects_the_bound),
     "root for square": ({"project": lambda d, f, x, z, b: project(d, f, x, z, b**0.5)}, respects_the_bound),
@@ -146,13 +148,13 @@ def test_lambda_grows_where_the_bound_is_missed(monkeypatch):
     outside = {}
 
     def watched(d, features, x, z, bound):
-        outside[module.FACTOR] = float((d.between(features, z) / bound).mean())
+        outside[module.WEIGHT_GROWTH] = float((d.between(features, z) / bound).mean())
         return project(d, features, x, z, bound)
 
     monkeypatch.setattr(module, "project", watched)
     for factor in (1.0, 10.0):
-        monkeypatch.setattr(module, "FACTOR", factor)
-        lpa(MODEL, X, Y, bound=1e-2, distance=PIXELS, a=1e9, N=10)
+        monkeypatch.setattr(module, "WEIGHT_GROWTH", factor)
+        lpa(MODEL, X, Y, bound=1e-2, distance=PIXELS, confidence=1e9, iterations=10)
     assert 1 < outside[10.0] < 0.5 * outside[1.0]
 
 
@@ -165,7 +167,7 @@ def test_wrong_images_come_back_and_the_others_stay_within_the_bound(bound, seed
     mask = torch.tensor(wrong)
     y = torch.where(mask, 1 - Y, Y)
     generator = None if seed is None else runtime.generator(seed)
-    x_adv = lpa(MODEL, X, y, bound=bound, distance=SMOOTH, N=n, searches=2, generator=generator)
+    x_adv = lpa(MODEL, X, y, bound=bound, distance=SMOOTH, iterations=n, searches=2, generator=generator)
     assert torch.equal(x_adv[mask], X[mask])
     assert (SMOOTH(X, x_adv) <= bound).all()
     assert (x_adv.shape, x_adv.dtype) == (X.shape, X.dtype) and ((x_adv >= 0) & (x_adv <= 1)).all()
@@ -173,15 +175,18 @@ def test_wrong_images_come_back_and_the_others_stay_within_the_bound(bound, seed
 
 def test_each_image_is_attacked_on_its_own():
     y = torch.where(torch.arange(8) % 3 == 0, 1 - Y, Y)
-    whole = lpa(MODEL, X, y, bound=0.3, distance=SMOOTH, N=6)
-    parts = [lpa(MODEL, a, b, bound=0.3, distance=SMOOTH, N=6) for a, b in zip(X.split(3), y.split(3), strict=True)]
+    whole = lpa(MODEL, X, y, bound=0.3, distance=SMOOTH, iterations=6)
+    parts = [
+        lpa(MODEL, a, b, bound=0.3, distance=SMOOTH, iterations=6) for a, b in zip(X.split(3), y.split(3), strict=True)
+    ]
     torch.testing.assert_close(whole, torch.cat(parts), rtol=0, atol=1e-4)
 
 
 def test_the_random_start_is_the_generators_and_of_its_size():
     """Images that the noise alone turns come back with nothing else done to them."""
     one, again, other = (
-        lpa(MODEL, X, Y, bound=0.1, distance=SMOOTH, N=1, generator=runtime.generator(seed)) for seed in (0, 0, 1)
+        lpa(MODEL, X, Y, bound=0.1, distance=SMOOTH, iterations=1, generator=runtime.generator(seed))
+        for seed in (0, 0, 1)
     )
     assert torch.equal(one, again) and not torch.equal(one, other)
 
@@ -201,14 +206,16 @@ def test_the_random_start_is_the_generators_and_of_its_size():
 def test_the_features_of_the_images_are_computed_once():
     calls = []
     watched = Distance("watched", 2, lambda x: calls.append(len(x)) or PIXELS.features(x), PIXELS.between)
-    lpa(MODEL, X, Y, bound=0.01, distance=watched, a=1e9, N=4, searches=2)
+    lpa(MODEL, X, Y, bound=0.01, distance=watched, confidence=1e9, iterations=4, searches=2)
     assert calls == [8] * 9, "once for x, once for each step's probe"
 
 
 @pytest.mark.parametrize(("how", "error"), [("fine", None), ("fails", MemoryError), ("nan", ValueError)])
 def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
-    options = {} if error is None else {"a": 1e9}
-    leaves_the_caller_alone(partial(lpa, bound=0.01, distance=SMOOTH, N=3, **options), Plane(), X, Y, how, error)
+    options = {} if error is None else {"confidence": 1e9}
+    leaves_the_caller_alone(
+        partial(lpa, bound=0.01, distance=SMOOTH, iterations=3, **options), Plane(), X, Y, how, error
+    )
 
 
 @pytest.mark.parametrize(
@@ -216,8 +223,8 @@ def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
     [
         ({"bound": -1.0}, "bound is -1.0, expected a positive number, the largest pixels allowed"),
         ({"bound": math.inf}, "bound is inf, expected a positive number"),
-        ({"a": math.nan}, "a is nan, expected 0 or more"),
-        ({"N": 1.5}, "N is 1.5, expected a whole number of 1 or more"),
+        ({"confidence": math.nan}, "confidence is nan, expected 0 or more"),
+        ({"iterations": 1.5}, "iterations is 1.5, expected a whole number of 1 or more"),
         ({"searches": 0}, "searches is 0, expected a whole number of 1 or more"),
         ({"x": X.double()}, "x has dtype torch.float64, expected torch.float32"),
         ({"x": 255 * X}, r"x spans .* expected pixels in \[0, 1\]"),
@@ -229,6 +236,6 @@ def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
     ids=lambda v: ",".join(v) if isinstance(v, dict) else str(v)[:40],
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
-    arguments = {"model": MODEL, "x": X, "y": Y, "bound": 0.1, "distance": PIXELS, "N": 1} | wrong
+    arguments = {"model": MODEL, "x": X, "y": Y, "bound": 0.1, "distance": PIXELS, "iterations": 1} | wrong
     with pytest.raises(ValueError, match=mend):
         lpa(**arguments)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fairlib import runtime
-from fairlib.attacks.perceptual import lead
-from fairlib.attacks.perceptual_pgd import conjugate_gradients, ppgd, project, steepest
+from fairlib.attacks.loss import lead
+from fairlib.attacks.ppgd import conjugate_gradients, ppgd, project, steepest
 from fairlib.perceptual import Distance
 
 pytestmark = pytest.mark.usefixtures("no_trace")
-module = importlib.import_module("fairlib.attacks.perceptual_pgd")
+module = importlib.import_module("fairlib.attacks.ppgd")
 
 GENERATOR = torch.Generator().manual_seed(3)
 X = 0.3 + 0.4 * torch.rand(8, 1, 3, 4, generator=GENERATOR)
@@ -74,7 +74,7 @@ def optimum(x, y, bound):
 def test_a_step_is_lemma_1(distance):
     """size (J'J)^-1 g / ||J (J'J)^-1 g||, which moves the root of the distance by `size`."""
     g = torch.randn(X.shape, generator=runtime.generator(1))
-    found = steepest(distance, X, g, 1e-3, conjugate=30)
+    found = steepest(distance, X, g, 1e-3, conjugate_iterations=30)
     solution = torch.linalg.solve(metric(distance, X).double(), g.flatten(1).double())
     expected = 1e-3 * solution / (solution * g.flatten(1)).sum(1, keepdim=True).sqrt()
     torch.testing.assert_close(found.flatten(1), expected.float(), rtol=1e-2, atol=1e-6)
@@ -84,7 +84,7 @@ def test_a_step_is_lemma_1(distance):
 def test_a_step_without_a_solver_goes_along_the_gradient():
     """One iteration of conjugate gradients; the length is right after any number of them."""
     g = torch.randn(X.shape, generator=runtime.generator(1))
-    found = steepest(SMOOTH, X, g, 1e-3, conjugate=1)
+    found = steepest(SMOOTH, X, g, 1e-3, conjugate_iterations=1)
     cosine = torch.cosine_similarity(found.flatten(1), g.flatten(1))
     torch.testing.assert_close(cosine, torch.ones(8))
     moved = (found.flatten(1)[:, None] @ metric(SMOOTH, X) @ found.flatten(1)[..., None]).flatten().sqrt()
@@ -94,7 +94,7 @@ def test_a_step_without_a_solver_goes_along_the_gradient():
 def test_an_image_without_a_gradient_takes_no_step():
     g = torch.randn(X.shape, generator=runtime.generator(1))
     g[3] = 0
-    step = steepest(SMOOTH, X, g, 1e-3, conjugate=5)
+    step = steepest(SMOOTH, X, g, 1e-3, conjugate_iterations=5)
     assert (step[3] == 0).all() and (step[:3].flatten(1).norm(dim=1) > 0).all()
 
 
@@ -122,7 +122,7 @@ def test_a_projection_lies_within_the_bound(bound, seed, steps):
     """By Newton's steps, or with none of them by bisection alone."""
     z = torch.rand(X.shape, generator=runtime.generator(seed))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "NEWTON", steps)
+        patch.setattr(module, "NEWTON_STEPS", steps)
         for distance in (LINEAR, SMOOTH):
             found = project(distance, distance.features(X), X, z, bound)
             assert (distance(X, found) <= bound).all() and ((found >= 0) & (found <= 1)).all()
@@ -145,7 +145,9 @@ def respects_the_bound(attack) -> None:
     for bound in (1e-4, 1e-2, 0.3):
         for distance in (LINEAR, SMOOTH):
             for generator in (None, runtime.generator(0)):
-                x_adv = attack(MODEL, X, Y, bound=bound, distance=distance, a=1e9, N=5, generator=generator)
+                x_adv = attack(
+                    MODEL, X, Y, bound=bound, distance=distance, confidence=1e9, iterations=5, generator=generator
+                )
                 assert (distance(X, x_adv) <= bound).all()
                 assert x_adv.min() >= 0 and x_adv.max() <= 1
 
@@ -153,11 +155,13 @@ def respects_the_bound(attack) -> None:
 def reaches_the_optimum(attack) -> None:
     """Linear model, linear features: the largest margin in the ball is known. Newton's steps go the shortest way in
     pixels, not in features, and so give back a little of what a step has won; bisection does not."""
-    for newton, share in ((module.NEWTON, 0.85), (0, 0.97)):
+    for newton, share in ((module.NEWTON_STEPS, 0.85), (0, 0.97)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "NEWTON", newton)
+            patch.setattr(module, "NEWTON_STEPS", newton)
             for bound in (1e-4, 1e-2):
-                x_adv = attack(MODEL, X, Y, bound=bound, distance=LINEAR, a=1e9, N=20, conjugate=30)
+                x_adv = attack(
+                    MODEL, X, Y, bound=bound, distance=LINEAR, confidence=1e9, iterations=20, conjugate_iterations=30
+                )
                 best = optimum(X, Y, bound)
                 assert best.min() >= 0 and best.max() <= 1, "the bound is small enough for the formula"
                 gain = (margins(x_adv) - margins(X)) / (margins(best) - margins(X))
@@ -167,7 +171,7 @@ def reaches_the_optimum(attack) -> None:
 def fools_with_the_confidence_asked_for(attack) -> None:
     reached = []
     for a in (0.0, 1.0):
-        x_adv = attack(MODEL, X, Y, bound=10.0, distance=LINEAR, a=a, N=400)
+        x_adv = attack(MODEL, X, Y, bound=10.0, distance=LINEAR, confidence=a, iterations=400)
         assert (margins(x_adv) > a).all()
         reached.append(margins(x_adv))
     assert (reached[0] < 0.5).all() and (reached[0] < reached[1]).all(), "and goes no further than it must"
@@ -185,7 +189,7 @@ MUTANTS = {  # what is replaced in the module, and the check that finds it
     "downhill": ("steepest", lambda *args: -steepest(*args), reaches_the_optimum),
     "plain gradient": (
         "conjugate_gradients",
-        lambda times, b, n: conjugate_gradients(times, b, 1),
+        lambda product, b, n: conjugate_gradients(product, b, 1),
         reaches_the_optimum,
     ),
     "half a step": ("steepest", lambda d, z, g, s, *rest: steepest(d, z, g, 0.4 * s, *rest), reaches_the_optimum),
@@ -219,7 +223,7 @@ def test_wrong_images_come_back_and_the_others_stay_within_the_bound(bound, seed
     mask = torch.tensor(wrong)
     y = torch.where(mask, 1 - Y, Y)
     generator = None if seed is None else runtime.generator(seed)
-    x_adv = ppgd(MODEL, X, y, bound=bound, distance=SMOOTH, N=n, generator=generator)
+    x_adv = ppgd(MODEL, X, y, bound=bound, distance=SMOOTH, iterations=n, generator=generator)
     assert torch.equal(x_adv[mask], X[mask])
     assert (SMOOTH(X, x_adv) <= bound).all()
     assert (x_adv.shape, x_adv.dtype) == (X.shape, X.dtype) and ((x_adv >= 0) & (x_adv <= 1)).all()
@@ -227,30 +231,33 @@ def test_wrong_images_come_back_and_the_others_stay_within_the_bound(bound, seed
 
 def test_each_image_is_attacked_on_its_own():
     y = torch.where(torch.arange(8) % 3 == 0, 1 - Y, Y)
-    whole = ppgd(MODEL, X, y, bound=0.3, distance=SMOOTH, N=6)
-    parts = [ppgd(MODEL, a, b, bound=0.3, distance=SMOOTH, N=6) for a, b in zip(X.split(3), y.split(3), strict=True)]
+    whole = ppgd(MODEL, X, y, bound=0.3, distance=SMOOTH, iterations=6)
+    parts = [
+        ppgd(MODEL, a, b, bound=0.3, distance=SMOOTH, iterations=6) for a, b in zip(X.split(3), y.split(3), strict=True)
+    ]
     torch.testing.assert_close(whole, torch.cat(parts), rtol=0, atol=1e-4)
 
 
 def test_the_random_start_is_the_generators():
     one, again, other = (
-        ppgd(MODEL, X, Y, bound=0.1, distance=SMOOTH, N=1, generator=runtime.generator(seed)) for seed in (0, 0, 1)
+        ppgd(MODEL, X, Y, bound=0.1, distance=SMOOTH, iterations=1, generator=runtime.generator(seed))
+        for seed in (0, 0, 1)
     )
     assert torch.equal(one, again) and not torch.equal(one, other)
-    from_x = ppgd(MODEL, X, Y, bound=0.1, distance=SMOOTH, N=1)
+    from_x = ppgd(MODEL, X, Y, bound=0.1, distance=SMOOTH, iterations=1)
     assert not torch.equal(one, from_x)
 
 
 def test_the_features_of_the_images_are_computed_once():
     calls = []
     watched = Distance("watched", 2, lambda x: calls.append(len(x)) or LINEAR.features(x), LINEAR.between)
-    ppgd(MODEL, X, Y, bound=0.01, distance=watched, a=1e9, N=4)
+    ppgd(MODEL, X, Y, bound=0.01, distance=watched, confidence=1e9, iterations=4)
     assert calls == [8] * 5, "once for x, once for each step's own metric"
 
 
 @pytest.mark.parametrize(("how", "error"), [("fine", None), ("fails", MemoryError), ("nan", ValueError)])
 def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
-    leaves_the_caller_alone(partial(ppgd, bound=0.01, distance=SMOOTH, N=3), Plane(), X, Y, how, error)
+    leaves_the_caller_alone(partial(ppgd, bound=0.01, distance=SMOOTH, iterations=3), Plane(), X, Y, how, error)
 
 
 FLAT = Distance("flat", 2, lambda x: (x,), lambda kept, z: (kept[0] - z).pow(4).sum((1, 2, 3)))
@@ -262,9 +269,9 @@ BLIND = Distance("blind", 2, lambda x: (x,), lambda kept, z: (kept[0] - z.detach
     [
         ({"bound": 0.0}, "bound is 0.0, expected a positive number, the largest linear allowed"),
         ({"bound": math.nan}, "bound is nan, expected a positive number"),
-        ({"a": -1.0}, "a is -1.0, expected 0 or more"),
-        ({"N": 0}, "N is 0, expected a whole number of 1 or more"),
-        ({"conjugate": 0}, "conjugate is 0, expected a whole number of 1 or more"),
+        ({"confidence": -1.0}, "confidence is -1.0, expected 0 or more"),
+        ({"iterations": 0}, "iterations is 0, expected a whole number of 1 or more"),
+        ({"conjugate_iterations": 0}, "conjugate_iterations is 0, expected a whole number of 1 or more"),
         ({"distance": FLAT}, "flat is flat around an image"),
         ({"distance": BLIND}, "no gradient with respect to the images"),
         ({"x": X.double()}, "x has dtype torch.float64, expected torch.float32"),
@@ -277,6 +284,6 @@ BLIND = Distance("blind", 2, lambda x: (x,), lambda kept, z: (kept[0] - z.detach
     ids=lambda v: ",".join(v) if isinstance(v, dict) else str(v)[:40],
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
-    arguments = {"model": MODEL, "x": X, "y": Y, "bound": 0.1, "distance": LINEAR, "N": 1} | wrong
+    arguments = {"model": MODEL, "x": X, "y": Y, "bound": 0.1, "distance": LINEAR, "iterations": 1} | wrong
     with pytest.raises(ValueError, match=mend):
         ppgd(**arguments)
