@@ -6,7 +6,7 @@ import pytest
 from audited import COUNTRIES, expected
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from fairlib import evaluation, fairness
+from fairlib import fairness, intervals
 from fairlib.audit import figures
 from fairlib.book import plots
 
@@ -14,7 +14,7 @@ from fairlib.book import plots
 @pytest.fixture(params=[6, 3])
 def table(request):
     counts = expected()[["n", "right", "log_gdp"]].assign(name=list(COUNTRIES))
-    return evaluation.with_interval(counts).head(request.param)
+    return intervals.with_interval(counts).head(request.param)
 
 
 def drawn(figure):

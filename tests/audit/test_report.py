@@ -11,7 +11,7 @@ from audited import COUNTRIES, expected, report_at, run
 from bs4 import BeautifulSoup
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import evaluation
+from fairlib import intervals
 from fairlib.audit.report import analyse, detectable_slopes, jsonable, label_warnings
 
 
@@ -60,7 +60,7 @@ def test_labels_move_only_for_a_clear_gain():
     for moved in range(101):
         predicted = np.array([label - (i < moved) for i, (label,) in enumerate(labels)]) % 1_000
         gained = sum(label > 0 for (label,) in labels[:moved])  # label 0 cannot be moved to -1
-        clear = evaluation.paired(gained, 100 - moved, 100)[1] > 0
+        clear = intervals.paired(gained, 100 - moved, 100)[1] > 0
         assert any("With -1" in text for text in label_warnings(predicted, labels, 1_000)) == clear
 
 
