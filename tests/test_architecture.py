@@ -31,6 +31,7 @@ LIGHT = {
     "fairlib.bootstrap": {"torch", "torchvision", "matplotlib"},
     "fairlib.fairness": {"torch", "torchvision", "matplotlib", "seaborn"},
     "fairlib.geography": {"torch", "torchvision", "matplotlib", "scipy", "statsmodels", "babel", "pycountry"},
+    "fairlib.audit": {"torch", "torchvision", "pandas", "numpy", "scipy", "matplotlib", "statsmodels"},
     "fairlib.__main__": {"torch", "torchvision", "pandas", "numpy", "scipy", "matplotlib", "statsmodels"},
 }
 # How sentences begin that a rule still says: what is not yet as it will be.
