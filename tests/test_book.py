@@ -174,12 +174,8 @@ def test_each_page_stands_on_its_own(site):
 
 def test_each_function_has_its_place_and_leads_to_its_chapter_and_back(site):
     places = {place: page for page in FUNCTIONS for place in anchors(site / f"{page}.html")}
-    links = {
-        chapter: {
-            a["href"] for a in BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")("a", href=True)
-        }
-        for chapter in CHAPTERS
-    }
+    pages = {chapter: BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser") for chapter in CHAPTERS}
+    links = {chapter: {a["href"] for a in page("a", href=True)} for chapter, page in pages.items()}
     missing = []
     for module in (name for name in test_api.modules() if not test_api.waits(name)):
         for name in test_api.functions(module):
