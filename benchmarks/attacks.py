@@ -67,7 +67,7 @@ def calls(name: str, network: nn.Module, x: Tensor, y: Tensor) -> dict[str, dict
             "Foolbox": lambda: foolbox_fgsm.run(seen, x, wrong, epsilon=EPS),
         },
         "PGD": {
-            "ours": lambda: pgd(network, x, y, eps=EPS, step=STEP, steps=STEPS),
+            "ours": lambda: pgd(network, x, y, eps=EPS, step_size=STEP, iterations=STEPS),
             "torchattacks": lambda: torch_pgd(x, y),
             "Foolbox": lambda: foolbox_pgd.run(seen, x, wrong, epsilon=EPS),
             "adv-lib": lambda: adv_lib.pgd_linf(net, x, y, **options),

@@ -30,7 +30,7 @@ ALPHA, TOGETHER = 1e-4, 10  # small steps, so that the order in which floats are
 BATCH_SIZES = (1, 8, 32, 100)
 LIMIT = 1.10  # Algorithm 2 over its attack
 ATTACKS = {
-    "PGD, 20 steps": partial(attacks.pgd, eps=0.03, step=0.005, steps=20),
+    "PGD, 20 steps": partial(attacks.pgd, eps=0.03, step_size=0.005, iterations=20),
     **{arm: fairer.ARMS[arm](runtime.generator(0)) for arm in fairer.ADVERSARIAL},
 }
 
@@ -53,7 +53,7 @@ def algorithm2(
 ) -> tuple[float, float]:
     """Seconds of this thread: all of Algorithm 2, and its attack."""
     attack = Clocked(attack)
-    options = {"alpha": ALPHA, "generator": runtime.generator(0), "batch_size": batch_size, "folder": folder}
+    options = {"lr": ALPHA, "generator": runtime.generator(0), "batch_size": batch_size, "folder": folder}
     started = time.thread_time()
     dro.adversarial_data(model, x, y, attack=attack, **options)
     return time.thread_time() - started, attack.seconds
@@ -61,12 +61,12 @@ def algorithm2(
 
 def one_after_the_other(model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int) -> list[LayeredModel]:
     rob = dro.load(folder)
-    return [dro.train(model, rob, alpha=ALPHA, seed=seed, T2=1, batch_size=batch_size) for seed in seeds]
+    return [dro.train(model, rob, lr=ALPHA, seed=seed, rounds=1, batch_size=batch_size) for seed in seeds]
 
 
 def in_step(model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int) -> list[LayeredModel]:
     rob, parts = dro.load(folder), [seeds[i : i + TOGETHER] for i in range(0, len(seeds), TOGETHER)]
-    options = {"alpha": ALPHA, "T2": 1, "batch_size": batch_size}
+    options = {"lr": ALPHA, "rounds": 1, "batch_size": batch_size}
     return [one for part in parts for one in dro.train_many(model, rob, seeds=part, **options)]
 
 

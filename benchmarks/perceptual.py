@@ -19,10 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import complexity, data, models, photographs, runtime
-from fairlib.attacks import perc_al, perceptual, pgd_l2
-from fairlib.attacks.loss import lead
-from fairlib.attacks.pgd_l2 import unit
+from fairlib import complexity, data, imagenet, photographs, runtime
+from fairlib.attacks import lead, perc_al, perceptual, pgd_l2
 from fairlib.perceptual import Distance, distance
 
 STEPS, PERC_AL_STEPS = 20, 20  # of the second and the third comparison, in which nobody stops early
@@ -41,7 +39,7 @@ def all_the_way(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             if not on.any():
                 break
             (g,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), z)
-        point = (point + 0.1 * unit(g)).clamp(0, 1)
+        point = (point + 0.1 * F.normalize(g.flatten(1)).view_as(g)).clamp(0, 1)
         x_adv = torch.round(255 * point) / 255
         found[on] = x_adv[on]
     return found
@@ -81,13 +79,13 @@ def main() -> None:
     arguments.add_argument("--size", type=int, default=224, help="their side in pixels (default 224)")
     arguments.add_argument("--repeats", type=int, default=2, help="the least of so many times counts (default 2)")
     given = arguments.parse_args()
-    model = models.pretrained("EfficientNet-Lite0")
+    model = imagenet.pretrained("EfficientNet-Lite0")
     x, y = data.photographs(size=given.size)
     right = photographs.predict(model, x) == y
     x, y = x[right][: given.images], y[right][: given.images]
     print(f"{len(x)} images of {given.size} pixels, torch {torch.__version__}, one thread\n")
     cost = distance("LPIPS-VGG")
-    never = {"a": 1e9, "N": STEPS}
+    never = {"confidence": 1e9, "iterations": STEPS}
     rows = {}
     with runtime.threads(1):
         rows["finished images leave"] = compared(
@@ -108,7 +106,7 @@ def main() -> None:
         if theirs := adv_libs():
             options = {"num_classes": 1000, "max_iterations": PERC_AL_STEPS, "alpha_c_init": 0.1}
             calls = {
-                "ours": lambda: perc_al(model, *few, N=PERC_AL_STEPS),
+                "ours": lambda: perc_al(model, *few, iterations=PERC_AL_STEPS),
                 "other": lambda: theirs(model, *few, **options),
             }
             least = complexity.times(calls, rounds=1, repeats=given.repeats).iloc[0]

@@ -1,75 +1,108 @@
-"""`python -m fairlib`: the book's tools for the terminal."""
+"""The book's tools for the terminal: `python -m fairlib`, or `fairness-book` where the package is installed."""
 
 import argparse
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from fairlib import audit
+from fairlib.book.terms import CHAPTERS, PAPERS, VERDICTS
 
 FAULT = 70  # as sysexits.h has it for an error inside the software
 
+Run = Callable[[argparse.Namespace], tuple[str, int]]  # the arguments -> what to print, and the exit status
 
-def _claims(arguments: argparse.Namespace) -> tuple[str, int]:
+
+def _claims() -> Run:
+    """The command `claims`; what it needs is imported here."""
     from fairlib.book import claims
 
-    verdict = arguments.verdict and arguments.verdict.replace("-", " ")
-    frame = claims.ledger(arguments.paper, verdict, arguments.chapter)
-    return (claims.as_json(frame) if arguments.json else claims.as_text(frame)), 0
+    def run(arguments: argparse.Namespace) -> tuple[str, int]:
+        verdict = arguments.verdict and arguments.verdict.replace("-", " ")
+        frame = claims.ledger(arguments.paper, verdict, arguments.chapter)
+        return (claims.as_json(frame) if arguments.json else claims.as_text(frame)), 0
+
+    return run
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line; each command's function takes the arguments and returns what to print, and the exit status."""
-    from fairlib import audit  # not above: a package that is missing or broken would end with status 1
-    from fairlib.book import claims  # not above: a package that is missing or broken would end with status 1
+def _audit() -> Run:
+    """The command `audit`; what it needs is imported here."""
+    return audit.run
 
-    top = argparse.ArgumentParser(prog="python -m fairlib", description=__doc__)
+
+def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
+    """The command line, for which nothing large is imported.
+
+    Parameters
+    ----------
+    program : str
+        What the program is called in usage lines and messages.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Its results have `load`, which imports what the command needs and returns the function that runs it.
+    """
+    top = argparse.ArgumentParser(prog=program, description="The book's tools for the terminal.")
     commands = top.add_subparsers(dest="command", required=True)
     ledger = commands.add_parser("claims", help="every claim of both papers with its computed verdict")
-    ledger.add_argument("--paper", choices=claims.PAPERS, type=str.lower)
-    verdicts = [v.replace(" ", "-") for v in claims.VERDICTS]
-    ledger.add_argument("--verdict", choices=verdicts, type=lambda v: v.lower().replace(" ", "-"))
-    ledger.add_argument("--chapter", choices=claims.CHAPTERS, type=str.lower, help="the page that settles the claims")
+    ledger.add_argument("--paper", choices=PAPERS, type=str.lower)
+    verdicts = [verdict.replace(" ", "-") for verdict in VERDICTS]
+    ledger.add_argument("--verdict", choices=verdicts, type=lambda text: text.lower().replace(" ", "-"))
+    ledger.add_argument("--chapter", choices=CHAPTERS, type=str.lower, help="the page that settles the claims")
     ledger.add_argument("--json", action="store_true", help="print a JSON list, one object per claim")
-    ledger.set_defaults(run=_claims)
+    ledger.set_defaults(load=_claims)
     tool = commands.add_parser("audit", help="is a model as accurate on images from poor countries as from rich ones?")
     audit.add_arguments(tool)
-    tool.set_defaults(run=audit.run)
+    tool.set_defaults(load=_audit)
     return top
 
 
 def main() -> int:
-    """Run one command: its exit status. Bad input and a file that cannot be had end with their message and 2, an
-    interruption with 130, a fault in the program with `FAULT`: 1 is the word of an audit whose condition is met."""
-    said = "python -m fairlib"
+    """Run one command.
+
+    Returns
+    -------
+    int
+        Its exit status. Bad input, and a file that cannot be had, end with their message and 2; an interruption with
+        130; a fault in the program, or in a package that it imports, with `FAULT`. 1 is the word of an audit whose
+        condition is met, and of nothing else.
+    """
+    called = Path(sys.argv[0]).name
+    program = "python -m fairlib" if called == "__main__.py" else called.removesuffix(".exe")
+    arguments = parser(program).parse_args()
+    program = f"{program} {arguments.command}"
     try:
-        line = parser()  # here `fairlib` is imported
+        run = arguments.load()  # not below: a package that is broken may raise ValueError as well
     except BaseException as error:
-        return _ended(error, said)
-    arguments = line.parse_args()
-    said = f"{said} {arguments.command}"
+        return _ended(error, program)
     try:
         sys.stdout.reconfigure(errors="replace")  # not every terminal has a minus sign
-        text, status = arguments.run(arguments)
+        text, status = run(arguments)
     except (ValueError, OSError) as error:
-        print(f"{said}: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
     except BaseException as error:
-        return _ended(error, said)
+        return _ended(error, program)
     try:
         print(text, flush=True)
     except OSError as error:  # `| head` has seen enough, or the disk is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            print(f"{said}: {error}", file=sys.stderr)
+            print(f"{program}: {error}", file=sys.stderr)
             return 2
     return status
 
 
-def _ended(error: BaseException, said: str) -> int:
+def _ended(error: BaseException, program: str) -> int:
+    """Say how a command ended that did not end by itself: the exit status."""
     if isinstance(error, KeyboardInterrupt):
-        print(f"\n{said}: interrupted", file=sys.stderr)
+        print(f"\n{program}: interrupted", file=sys.stderr)
         return 130
     traceback.print_exception(error)
-    print(f"{said}: this is a fault in the program, not in your input; please report it", file=sys.stderr)
+    print(f"{program}: this is a fault in the program, not in your input; please report it", file=sys.stderr)
     return FAULT
 
 

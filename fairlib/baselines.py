@@ -1,7 +1,4 @@
-"""Plain classifiers to stand beside the centroid defence: they are given what it is given, and do less with it.
-
-Each is a `LayeredModel`, so that whatever attacks or measures a network attacks and measures these.
-"""
+"""Plain classifiers to stand beside the centroid defence: they are given what it is given, and do less with it."""
 
 from collections.abc import Iterator
 
@@ -14,9 +11,23 @@ from fairlib.models import LayeredModel
 
 
 class NearestCentroid(LayeredModel):
-    """The class whose centroid makes the smallest angle with the image, pixels as they are: no network at all.
+    """Predict the class whose centroid makes the smallest angle with the image, pixels as they are: no network at all.
 
-    centroids: (K, C, H, W) float32 in [0, 1], one per class. Raises ValueError for anything else.
+    Takes images (N, C, H, W) like the centroids; answers with log-probabilities (N, K), log softmax of the cosines.
+
+    Parameters
+    ----------
+    centroids : Tensor
+        One image per class (K, C, H, W), float32 in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Notes
+    -----
+    argmax_j cos(x, k_j).
     """
 
     def __init__(self, centroids: Tensor) -> None:
@@ -27,15 +38,31 @@ class NearestCentroid(LayeredModel):
         self.eval()
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         cosine = F.normalize(x.flatten(1)) @ self.directions.T
         yield "cosine", cosine
         yield "log_softmax", F.log_softmax(cosine, dim=1)
 
 
 class SmallestMeanDistance(LayeredModel):
-    """The class whose centroid is nearest on average over the defence's layers and sets: no thresholds, no votes.
+    """Predict the class whose centroid is nearest on average over a defence's layers and sets: no thresholds, no votes.
 
-    defense: a `CentroidDefense`, whose thresholds play no part.
+    Takes the images that the defence takes; answers with log-probabilities (N, K), log softmax of minus the mean
+    distances.
+
+    Parameters
+    ----------
+    defense : CentroidDefense
+        Its thresholds play no part.
+
+    Raises
+    ------
+    ValueError
+        For what is no `CentroidDefense`.
+
+    Notes
+    -----
+    argmin_j of the mean over layers i and sets of D_ij(x) = (1 - cos(NN_i(x), NN_i(k_j))) / 2.
     """
 
     def __init__(self, defense: CentroidDefense) -> None:
@@ -46,17 +73,35 @@ class SmallestMeanDistance(LayeredModel):
         self.eval()
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         distance = self.defense.distances(x).mean((0, 2))
         yield "distance", distance
         yield "log_softmax", F.log_softmax(-distance, dim=1)
 
 
 class Binarised(LayeredModel):
-    """A network that sees black where a pixel is 0.5 or less and white where it is more.
+    """Let a network see black where a pixel is 0.5 or less and white where it is more.
 
-    network: a `LayeredModel` in evaluation mode. The gradient passes the threshold as if it were not there
-    (straight-through; Athalye, Carlini and Wagner 2018), so that an attacker who knows of the threshold is not stopped
-    by a derivative of zero. Raises ValueError for a network in training mode.
+    Takes the images that the network takes; answers with its log-probabilities (N, K).
+
+    Parameters
+    ----------
+    network : LayeredModel
+        In evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        For anything else, and for a network in training mode.
+
+    Notes
+    -----
+    The gradient passes the threshold as if it were not there (straight-through), so that an attacker who knows of the
+    threshold is not stopped by a derivative of zero.
+
+    References
+    ----------
+    Athalye, Carlini and Wagner (2018), Obfuscated gradients give a false sense of security.
     """
 
     def __init__(self, network: LayeredModel) -> None:
@@ -68,4 +113,5 @@ class Binarised(LayeredModel):
         self.eval()
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         yield from self.network.layers((x > 0.5).float() + (x - x.detach()))

@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy import stats
-from statsmodels.stats.weightstats import DescrStatsW
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,10 +19,26 @@ from fairlib.models import LayeredModel
 
 
 class EqualLayers(LayeredModel):
-    """The network of Proposition 1: n = `depth` linear layers of d = `width` neurons each, the last one included.
+    """The network of Proposition 1: linear layers of equal width, ReLU between them.
 
-    x (N, 1, 1, width) float32 in [0, 1] -> (N, width) log-probabilities, of which the first ten belong to classes. ReLU
-    between the layers. Raises ValueError for no layer, or for fewer neurons than classes.
+    Takes (N, 1, 1, width), float32 in [0, 1]; answers with log-probabilities (N, width), of which the first ten belong
+    to classes.
+
+    Parameters
+    ----------
+    depth : int
+        n, the number of layers, the last one included.
+    width : int
+        d, the neurons of each, 10 or more.
+
+    Raises
+    ------
+    ValueError
+        For no layer, or for fewer neurons than classes.
+
+    References
+    ----------
+    First paper, section 4.2, Proposition 1.
     """
 
     def __init__(self, depth: int, width: int) -> None:
@@ -39,6 +53,7 @@ class EqualLayers(LayeredModel):
         self.paper_taps = (*(f"{name}.relu" for name in self.hidden), "log_softmax")
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         a = x.flatten(1)
         for name in self.hidden:
             z = getattr(self, name)(a)
@@ -51,13 +66,37 @@ class EqualLayers(LayeredModel):
 
 
 def macs(defense: CentroidDefense) -> dict[str, int]:
-    """Multiply-adds for one image: weights times inputs, dot products and norms; biases and divisions are left out.
+    """Count the multiply-adds of the centroid defence for one image.
 
-    `inference`: the network alone. `proof`: and one cosine a layer (a dot product and two norms), as the proof of
-    Proposition 1 counts. `kept`: and a dot product per class and the input's norm, the centroids' directions being
-    kept, as `CentroidDefense` does it and the released code in substance. `carried`: Algorithm 1 with a cosine per
-    class, the centroids going through the network beside the input. `printed`: the same, each NN_i(x) and NN_i(k_j)
-    computed from the input up to layer i, as Algorithm 1 reads.
+    Parameters
+    ----------
+    defense : CentroidDefense
+        With S sets of K centroids.
+
+    Returns
+    -------
+    dict of str to int
+        `inference`: the network alone.
+        `proof`: and one cosine a layer (a dot product and two norms), as the proof of Proposition 1 counts.
+        `kept`: and a dot product per class and the input's norm, the centroids' directions being kept, as
+        `CentroidDefense` does it and the released code in substance.
+        `carried`: Algorithm 1 with a cosine per class, the centroids going through the network beside the input.
+        `printed`: the same, each NN_i(x) and NN_i(k_j) computed from the input up to layer i, as Algorithm 1 reads.
+
+    Raises
+    ------
+    ValueError
+        For what is no `CentroidDefense`.
+
+    Notes
+    -----
+    With W multiply-adds of the network, W_i of them up to the layer i that is compared, F features in all these layers,
+    and C = S K centroids: W; W + 3F; W + (C + 1) F; (1 + C) W + 3CF; (1 + C) sum_i W_i + 3CF. Weights times inputs, dot
+    products and norms count; biases and divisions are left out.
+
+    References
+    ----------
+    First paper, section 4.2, Proposition 1 and its proof.
     """
     checks.instance(defense, CentroidDefense, "defense", "get one with fairlib.defenses.CentroidDefense")
     model = defense.model
@@ -77,12 +116,41 @@ def macs(defense: CentroidDefense) -> dict[str, int]:
 
 
 def algorithm1(model: LayeredModel, x: Tensor, centroids: Tensor, alpha: Sequence[float] | Tensor) -> Tensor:
-    """T of Algorithm 1, line by line: each activation is computed from the input up to its layer, nothing is kept.
+    """Take the votes of Algorithm 1, line by line, for one image; nothing is kept.
 
-    x (1, C, H, W), one image; centroids (K, C, H, W); alpha, K thresholds. Returns the votes (K,), the same as
-    `CentroidDefense(..., comparison="lt").tally(x)`. Raises ValueError for more than one image.
+    Parameters
+    ----------
+    model : LayeredModel
+        In evaluation mode; its released taps NN_1, ..., NN_n are compared.
+    x : Tensor
+        One image (1, C, H, W), float32 in [0, 1].
+    centroids : Tensor
+        k_j, one image per class (K, C, H, W), float32 in [0, 1].
+    alpha : sequence of float or Tensor
+        The thresholds alpha_j, K numbers.
+
+    Returns
+    -------
+    Tensor
+        T, the votes (K,): the same as `CentroidDefense(..., comparison="lt").tally(x)`.
+
+    Raises
+    ------
+    ValueError
+        For more than one image, or whatever does not fit the model.
+
+    Notes
+    -----
+    T_j = 0; for each layer i and each class j: D = (1 - cos(NN_i(x), NN_i(k_j))) / 2, and where D < alpha_j, T_j grows
+    by 1. Each activation is computed from the input up to its layer, as often as it is named. On a map the cosine is
+    taken over channels at each pixel and averaged, as in the released code.
+
+    References
+    ----------
+    First paper, section 3.2, Algorithm 1.
     """
     checks.evaluating(model)
+    checks.instance(model, LayeredModel, "the model", "write yours as one: its layers are what is compared")
     checks.images(x, model.shape)
     checks.images(centroids, model.shape, "centroids")
     thresholds = alpha.tolist() if isinstance(alpha, Tensor) else alpha
@@ -107,10 +175,28 @@ def algorithm1(model: LayeredModel, x: Tensor, centroids: Tensor, alpha: Sequenc
 
 
 def times(calls: Mapping[str, Callable[[], object]], *, rounds: int, repeats: int = 3) -> pd.DataFrame:
-    """Seconds of each call: one row per round, one column per call, on one CPU thread.
+    """Measure the seconds of several calls side by side, on one CPU thread.
 
-    In a round every call is made `repeats` times, in turn, and the least time counts: the rest is what else the machine
-    was doing. So the ratio of two columns compares calls made within moments of one another.
+    Parameters
+    ----------
+    calls : mapping of str to callable
+        Functions without arguments, one or more, by name.
+    rounds : int
+        How often to measure each.
+    repeats : int
+        In a round every call is made so often, in turn, and the least time counts: the rest is what else the machine
+        was doing.
+
+    Returns
+    -------
+    DataFrame
+        One row per round, one column per call. The ratio of two columns compares calls made within moments of one
+        another.
+
+    Raises
+    ------
+    ValueError
+        For no call, and for no round or repetition.
     """
     if not isinstance(calls, Mapping) or not calls or not all(map(callable, calls.values())):
         raise ValueError(f"calls is {calls!r}, expected functions without arguments, one or more, by name")
@@ -129,31 +215,23 @@ def times(calls: Mapping[str, Callable[[], object]], *, rounds: int, repeats: in
     return pd.DataFrame(rows)
 
 
-def median(values: Sequence[float]) -> tuple[float, float, float]:
-    """The median of independent measurements, and its distribution-free 95 % interval: `(value, low, high)`.
-
-    Raises ValueError for fewer than six values, from which no such interval exists.
-    """
-    values = checks.numbers(values, "values")
-    if len(values) < 6:
-        raise ValueError(f"{len(values)} measurements, expected six or more for a 95 % interval of their median")
-    interval = stats.quantile_test(values, p=0.5).confidence_interval()
-    return float(np.median(values)), float(interval.low), float(interval.high)
-
-
-def mean(values: Sequence[float]) -> tuple[float, float, float]:
-    """The mean of independent measurements, two or more, and its 95 % interval (Student's t): `(value, low, high)`."""
-    values = checks.numbers(values, "values")
-    if len(values) < 2:
-        raise ValueError(f"{len(values)} measurements, expected two or more: one has no interval")
-    low, high = DescrStatsW(values).tconfint_mean()
-    return float(np.mean(values)), float(low), float(high)
-
-
 def slopes(table: pd.DataFrame) -> pd.Series:
-    """For each row, the slope of log value against log size; the columns are the sizes.
+    """Fit each row's growth: the slope of log value against log size.
 
-    Raises ValueError where a size or a value is not positive, which has no logarithm.
+    Parameters
+    ----------
+    table : DataFrame
+        Positive values, a row for each thing that grows; the columns are the sizes, two or more.
+
+    Returns
+    -------
+    Series
+        The slopes, one per row: 1 where the value grows with the size, 2 with its square.
+
+    Raises
+    ------
+    ValueError
+        Where a size or a value is not positive, which has no logarithm.
     """
     checks.instance(table, pd.DataFrame, "the table", "give a row for each, and a column for each size")
     sizes = checks.numbers(table.columns, "the sizes", least=2)

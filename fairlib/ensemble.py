@@ -23,27 +23,61 @@ def fit_many(
     lr: float = 1e-2,
     batch_size: int = 32,
 ) -> tuple[list[LayeredModel], pd.DataFrame]:
-    """Train one `network` per seed, all of them in step, as the released code trains one.
+    """Train one network per seed, all of them in step, as the released code trains one.
 
-    Seed s gives the initial weights, `training.initialised(network, seed=s)`, and the network's own split of
-    x (N, C, H, W) and y (N,), `data.train_validation(x, y, seed=s, validation=validation)` (first paper, section 3.3: a
-    random split). From there on it is `training.fit(..., epochs=epochs, stop_at=None)`: the same batches in the same
-    order, and the same weights but for the order in which floats are summed.
+    Parameters
+    ----------
+    network : str
+        A key of `fairlib.models.NETWORKS`, of linear layers and convolutions only.
+    x : Tensor
+        Images (N, C, H, W), float32 in [0, 1].
+    y : Tensor
+        Labels (N,), int64.
+    seeds : sequence of int
+        One or more, each once: of the initial weights, and of the network's own split of the images.
+    epochs : int
+        How many.
+    validation : int
+        How many images are held out, 1 to N - 1.
+    lr : float
+        The learning rate.
+    batch_size : int
+        Images in a step of each network; memory is needed for one batch per seed.
 
-    Returns the models in evaluation mode, in the order of `seeds` and on the device of the images, and one row per
-    epoch and seed: `epoch`, `seed`, `loss` (mean over the epoch's batches), `validation` (accuracy). One CPU thread;
-    memory for one batch per seed. Raises ValueError for bad input, seeds that are missing or given twice, a network of
-    other layers than linear ones and convolutions, or a loss that is no longer finite.
+    Returns
+    -------
+    models : list of LayeredModel
+        In evaluation mode, in the order of `seeds`, on the device of the images.
+    history : DataFrame
+        One row per epoch and seed: `epoch`, `seed`, `loss` (mean over the epoch's images), `validation` (accuracy).
+
+    Raises
+    ------
+    ValueError
+        For bad input, seeds that are missing or given twice, a network of other layers, or a loss that is no longer
+        finite.
+
+    Notes
+    -----
+    Seed s gives what `training.initialised(network, seed=s)`, `data.train_validation(x, y, seed=s, ...)` and
+    `training.fit(..., epochs=epochs, stop_at=None)` give one after the other: the same batches in the same order, and
+    the same weights but for the order in which floats are summed. One CPU thread.
+
+    References
+    ----------
+    First paper, section 3.3: a random split.
     """
     models = [training.initialised(network, seed=seed) for seed in seeds]
     if not models or len(set(seeds)) < len(models):
         raise ValueError(f"seeds is {list(seeds)}, expected at least one, each once")
-    if epochs < 1 or batch_size < 1 or not lr > 0:
-        raise ValueError(f"epochs={epochs}, batch_size={batch_size}, lr={lr}: expected all to be positive")
+    checks.whole(epochs, "epochs")
+    checks.whole(batch_size, "batch_size")
+    checks.positive(lr, "lr", "the learning rate")
     checks.images(x, models[0].shape)
     checks.labels(y, len(x), models[0].classes)
     splits = [data.train_validation(torch.arange(len(x)), y, seed=s, validation=validation) for s in seeds]
-    train, held_out = (torch.stack([split[part] for split in splits]).to(x.device) for part in (0, 2))
+    train = torch.stack([train for train, _, _, _ in splits]).to(x.device)
+    held_out = torch.stack([held_out for _, _, held_out, _ in splits]).to(x.device)
 
     models = [model.to(x.device) for model in models]
     stack = stacked(models)
@@ -60,25 +94,49 @@ def fit_many(
                         weights.grad = None
                 total += loss.detach()
             if not torch.isfinite(total).all():
-                lost = [seed for seed, value in zip(seeds, total.tolist(), strict=True) if not abs(value) < torch.inf]
-                raise ValueError(f"training diverged in epoch {epoch} for the seeds {lost}; lower lr ({lr})")
+                diverged = [seed for seed, finite in zip(seeds, total.isfinite().tolist(), strict=True) if not finite]
+                raise ValueError(f"training diverged in epoch {epoch} for the seeds {diverged}; lower lr ({lr})")
             right = torch.zeros(len(models), device=x.device)
             with torch.no_grad():
                 for batch in held_out.split(100, dim=1):
-                    log_p, truth = _outputs(stack, x, y, batch)
-                    right += (log_p.argmax(1) == truth).view_as(batch).sum(1)
-            found = zip(seeds, total.tolist(), right.tolist(), strict=True)
-            history += [(epoch, seed, loss / train.shape[1], hits / validation) for seed, loss, hits in found]
-    for name, layer in stack.named_children():
-        layer.write_to([getattr(model, name) for model in models])
+                    log_probabilities, labels = _outputs(stack, x, y, batch)
+                    right += (log_probabilities.argmax(1) == labels).view_as(batch).sum(1)
+            for seed, loss, hits in zip(seeds, total.tolist(), right.tolist(), strict=True):
+                history.append((epoch, seed, loss / train.shape[1], hits / validation))
+    unstack(stack, models)
     return [model.eval() for model in models], pd.DataFrame(history, columns=["epoch", "seed", "loss", "validation"])
 
 
 def released(network: str, dataset: str, *, seeds: Sequence[int]) -> list[LayeredModel]:
-    """One network per seed, trained by the released recipe (`fit_many`, 20 or 2 epochs); trained once on a machine.
+    """Give one network per seed, trained by the released recipe; each is trained once on a machine.
 
+    Parameters
+    ----------
+    network : str
+        `FullyConnected` or `LeNet5`.
+    dataset : str
+        `MNIST` or `FashionMNIST`.
+    seeds : sequence of int
+        As in `fit_many`.
+
+    Returns
+    -------
+    list of LayeredModel
+        In evaluation mode, on the CPU, in the order of `seeds`.
+
+    Raises
+    ------
+    ValueError
+        As `fit_many` does.
+
+    Notes
+    -----
     The weights are kept in `data/cache`, which is not part of the repository, under the digest of what they come from:
     other code or other images train anew.
+
+    References
+    ----------
+    First paper, released notebooks: 20 epochs (FullyConnected) or 2 (LeNet5).
     """
     source = digest.of(_trained.__module__, _trained.__name__, [dataset])
     paths = [files.root() / "cache" / f"{network}-{dataset}-{seed}-{source}.safetensors" for seed in seeds]
@@ -89,30 +147,62 @@ def released(network: str, dataset: str, *, seeds: Sequence[int]) -> list[Layere
 
 
 def _trained(network: str, dataset: str, seeds: Sequence[int]) -> list[LayeredModel]:
+    """The networks themselves."""
     models, _ = fit_many(network, *data.load(dataset, "train"), seeds=seeds, epochs=training.RELEASED_EPOCHS[network])
     return models
 
 
 def stacked(models: Sequence[LayeredModel]) -> LayeredModel:
-    """One network that computes what m of a kind do, a part of the batch each: (m * N, C, H, W) -> (m * N, 10)."""
+    """Put several networks of a kind into one that computes what they do.
+
+    Parameters
+    ----------
+    models : sequence of LayeredModel
+        m of one architecture, of linear layers and convolutions only; they stay as they are.
+
+    Returns
+    -------
+    LayeredModel
+        (m * N, C, H, W) -> (m * N, K): a part of the batch for each network, its answers in the same place.
+
+    Raises
+    ------
+    ValueError
+        For a layer of another kind.
+    """
     stack = copy.deepcopy(models[0])
     for name, layer in list(stack.named_children()):
-        if type(layer) not in STACKED:
+        if type(layer) not in LAYERS:
             raise ValueError(
                 f"{name} of {type(stack).__name__} is a {type(layer).__name__}, expected Linear and Conv2d only; "
                 "train such a network with training.fit, a seed after the other"
             )
-        setattr(stack, name, STACKED[type(layer)]([getattr(model, name) for model in models]))
+        setattr(stack, name, LAYERS[type(layer)]([getattr(model, name) for model in models]))
     return stack
 
 
+def unstack(stack: LayeredModel, models: Sequence[LayeredModel]) -> None:
+    """Give each network its part of the weights of a stack.
+
+    Parameters
+    ----------
+    stack : LayeredModel
+        What `stacked(models)` returned, trained or not.
+    models : sequence of LayeredModel
+        In the same order; changed in place.
+    """
+    for name, layer in stack.named_children():
+        layer.write_to([getattr(model, name) for model in models])
+
+
 def _outputs(stack: LayeredModel, x: Tensor, y: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
-    chosen = batch.flatten()  # (m, N) indices, a row for each network
+    """The stack's answers, and the labels, for a batch (m, N) of indices, a row for each network."""
+    chosen = batch.flatten()
     return stack(x.index_select(0, chosen)), y.index_select(0, chosen)
 
 
-class Linears(nn.Module):
-    """m linear layers: (m * N, in), or (N, m * in) as `Convolutions` leave it, -> (m * N, out)."""
+class _Linears(nn.Module):
+    """m linear layers: (m * N, in), or (N, m * in) as `_Convolutions` leave it, -> (m * N, out)."""
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
@@ -131,7 +221,7 @@ class Linears(nn.Module):
             layer.load_state_dict({"weight": weight.T, "bias": bias[0]})
 
 
-class Convolutions(nn.Module):
+class _Convolutions(nn.Module):
     """m convolutions as the groups of one: (m * N, C, H, W), or (N, m * C, H, W) after another, -> (N, m * out, ...).
 
     Channels last: pooling and convolution then vectorise over the channels of all networks side by side.
@@ -157,4 +247,4 @@ class Convolutions(nn.Module):
             layer.load_state_dict({"weight": weight, "bias": bias})
 
 
-STACKED = {nn.Linear: Linears, nn.Conv2d: Convolutions}
+LAYERS = {nn.Linear: _Linears, nn.Conv2d: _Convolutions}

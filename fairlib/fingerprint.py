@@ -31,30 +31,43 @@ OF_A_PROCESS = ("torch", "threading", "logging", "random", "numpy.random")  # ge
 
 
 def of(*values: object) -> str:
-    """Sixteen hexadecimal digits for values of any kind, equal where they are made of the same things.
+    """Give sixteen digits for values of any kind, equal where they are made of the same things.
 
+    Parameters
+    ----------
+    *values : object
+        Functions, models, tensors, settings.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits, the same in every process.
+
+    Notes
+    -----
     Functions are their code, defaults, closures and the plain values and functions of their module that they use;
     partial functions their parts; tensors and arrays their dtype, shape and content, wherever they lie; modules their
     layers, parameters, buffers, hooks and attributes; other objects their class and attributes. Sets and dictionaries
     have no order. What installed packages define is known by its name. An attribute that is drawn anew in each process,
     such as a time, makes another fingerprint.
     """
-    return _Teller().told(values)[:16]
+    return _Digests().of(values)[:16]
 
 
-class _Teller:
+class _Digests:
     """Digests of values, and of what they hold; each object is looked at once."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[object, str]] = {}  # the object too, so that its id stays its own
 
-    def told(self, value: object) -> str:
+    def of(self, value: object) -> str:
+        """The digest of one value."""
         if id(value) in self.known:
             return self.known[id(value)][1]
         self.known[id(value)] = value, "above"  # what leads back to itself
-        found = _sha(type(value).__qualname__, *self._parts(value))
-        self.known[id(value)] = value, found
-        return found
+        digest = _sha(type(value).__qualname__, *self._parts(value))
+        self.known[id(value)] = value, digest
+        return digest
 
     def _parts(self, value: object) -> list[str]:
         match value:
@@ -69,15 +82,15 @@ class _Teller:
             case np.generic() | torch.Size() | torch.dtype():
                 return [str(value)]
             case list() | tuple() | np.ndarray():
-                return [self.told(part) for part in value]
+                return [self.of(part) for part in value]
             case set() | frozenset():
-                return sorted(self.told(part) for part in value)
+                return sorted(self.of(part) for part in value)
             case Mapping():
-                return sorted(_sha(self.told(key), self.told(part)) for key, part in value.items())
+                return sorted(_sha(self.of(key), self.of(part)) for key, part in value.items())
             case functools.partial():
-                return [self.told(part) for part in (value.func, value.args, value.keywords)]
+                return [self.of(part) for part in (value.func, value.args, value.keywords)]
             case types.MethodType():
-                return [self.told(value.__func__), self.told(value.__self__)]
+                return [self.of(value.__func__), self.of(value.__self__)]
             case types.FunctionType():
                 return self._function(value)
             case types.CodeType():
@@ -92,7 +105,7 @@ class _Teller:
 
     def _function(self, function: types.FunctionType) -> list[str]:
         cells = [_in(cell) for cell in function.__closure__ or ()]
-        parts = [self.told(part) for part in (cells, function.__defaults__, function.__kwdefaults__)]
+        parts = [self.of(part) for part in (cells, function.__defaults__, function.__kwdefaults__)]
         if _installed(function.__code__.co_filename):
             return [_named(function), *parts]
         used = {name: function.__globals__[name] for name in _names(function.__code__) & function.__globals__.keys()}
@@ -101,19 +114,19 @@ class _Teller:
             for name, part in used.items()
             if isinstance(part, (*PLAIN, types.FunctionType, functools.partial))
         }
-        return [self.told(function.__code__), *parts, self.told(own)]
+        return [self.of(function.__code__), *parts, self.of(own)]
 
     def _code(self, code: types.CodeType) -> list[str]:
-        return [_sha(code.co_code), *(self.told(part) for part in (code.co_consts, code.co_names, code.co_varnames))]
+        return [_sha(code.co_code), *(self.of(part) for part in (code.co_consts, code.co_names, code.co_varnames))]
 
     def _module(self, module: nn.Module) -> list[str]:
         hooks = [list(vars(module).get(name, {}).values()) for name in HOOKS]
-        layers = [_sha(name, self.told(layer)) for name, layer in module.named_children()]
-        return [_named(type(module)), *layers, *self._weights(module), self.told(hooks), *self._attributes(module)]
+        layers = [_sha(name, self.of(layer)) for name, layer in module.named_children()]
+        return [_named(type(module)), *layers, *self._weights(module), self.of(hooks), *self._attributes(module)]
 
     def _weights(self, module: nn.Module) -> list[str]:
         own = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
-        return [_sha(name, self.told(tensor.detach())) for name, tensor in own]
+        return [_sha(name, self.of(tensor.detach())) for name, tensor in own]
 
     def _attributes(self, value: object) -> list[str]:
         kind = type(value)
@@ -133,24 +146,27 @@ class _Teller:
             own["__call__"] = vars(kind)["__call__"]
         if "forward" in vars(kind):
             own["forward"] = vars(kind)["forward"]
-        return sorted(_sha(str(name), self.told(part)) for name, part in own.items())
+        return sorted(_sha(str(name), self.of(part)) for name, part in own.items())
 
 
 def _sha(*parts: str | bytes) -> str:
-    found = hashlib.sha256()
+    """SHA-256 of the parts, each behind its length."""
+    digest = hashlib.sha256()
     for part in parts:
         content = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        found.update(len(content).to_bytes(8, "big") + content)
-    return found.hexdigest()
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
 
 
 def _named(value: object) -> str:
+    """A thing by its module and name."""
     owner = getattr(value, "__module__", None) or type(value).__module__
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
     return f"{owner}.{name}" + (f".{value.name}" if isinstance(value, enum.Enum) else "")
 
 
 def _content(tensor: Tensor) -> str:
+    """A digest of the numbers in a tensor, however it keeps them."""
     tensor = tensor.detach()
     if tensor.is_meta:
         return "meta"
@@ -161,6 +177,7 @@ def _content(tensor: Tensor) -> str:
 
 
 def _in(cell: types.CellType) -> object:
+    """What a closure keeps."""
     try:
         return cell.cell_contents
     except ValueError:  # not filled yet
@@ -176,8 +193,18 @@ def _installed(file: str | None) -> bool:
 
 
 def sources(*parts: object) -> str:
-    """The same for the source files in which classes, functions and modules are written, and for what those import
-    from their own folders; what was made in a shell, or compiled, has none."""
+    """Give sixteen digits for the source files in which things are written.
+
+    Parameters
+    ----------
+    *parts : object
+        Classes, functions, modules. What was made in a shell, or compiled, has no source.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits for those files, and for what they import from their own folders.
+    """
     files: set[Path] = set()
     todo = list(parts)
     while todo:

@@ -22,31 +22,46 @@ MARKS = {  # the longer ones first: one begins like another
 
 
 def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a CSV file that are not blank, as cells without spaces around them, with the number of each.
+    """The lines of a CSV file that are not blank, each with its number in the file.
 
-    In UTF-8, or with a byte order mark in UTF-16 or UTF-32; between the cells commas, semicolons or tabs, as the first
-    line has them; a line `sep=;` before that is Excel's, and left out. Raises ValueError for what is no such text, and
-    for quotes that do not close.
+    Parameters
+    ----------
+    path : Path
+        Text in UTF-8, or with a byte order mark in UTF-16 or UTF-32. Between the cells are commas, semicolons or tabs,
+        whichever the first line has most of, or what a line ``sep=;`` above it says, which is Excel's and left out.
+
+    Yields
+    ------
+    number : int
+        Of the file's line at which this one begins, from 1.
+    cells : list of str
+        Without the spaces around them.
+
+    Raises
+    ------
+    ValueError
+        For what is no such text, and for quotes that do not close.
     """
     text = _text(path)
-    said = re.match(r"\s*\"?sep=(.)\"?[ \t]*[\r\n]", text, re.IGNORECASE)
-    start = next(iter(text.lstrip().splitlines()), "")
-    separator, left_out = (said[1], 1) if said else (max(SEPARATORS, key=start.count), 0)
-    rows, line = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True), 1
+    declared = re.match(r"\s*\"?sep=(.)\"?[ \t]*[\r\n]", text, re.IGNORECASE)
+    first_line = next(iter(text.lstrip().splitlines()), "")
+    separator = declared[1] if declared else max(SEPARATORS, key=first_line.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    number, skip_next = 1, bool(declared)
     try:
         for row in rows:
             cells = [cell.strip() for cell in row]
             if any(cells):
-                if left_out:
-                    left_out = 0
-                else:
-                    yield line, cells
-            line = rows.line_num + 1
+                if not skip_next:
+                    yield number, cells
+                skip_next = False
+            number = rows.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{path} is no CSV file (line {line}: {error}); check the quotes from there on") from error
+        raise ValueError(f"{path} is no CSV file (line {number}: {error}); check the quotes from there on") from error
 
 
 def _text(path: Path) -> str:
+    """What a text file says, in the encoding that its first bytes tell."""
     content = path.read_bytes()
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
     try:
@@ -63,63 +78,73 @@ def _text(path: Path) -> str:
 
 
 def inside(folder: Path, path: str) -> Path:
-    """The file that `path` names inside `folder`, links followed.
+    """The file that a path in a table names inside a folder.
 
-    A name that is not there as it is written counts as the one that other systems take it for: with / for \\, and up
-    to the case and the Unicode form of its letters, where only one file fits. Raises ValueError for an address, an
-    absolute path, one with `..`, or one that a link leads out of the folder, and where several files fit.
+    Parameters
+    ----------
+    folder : Path
+        Where the table lies.
+    path : str
+        Relative to the folder. A name that is not there as it is written counts as the one that other systems take it
+        for: with / for \\, and up to the case and the Unicode form of its letters, where only one file fits.
+
+    Returns
+    -------
+    Path
+        Absolute, links followed; the file need not exist.
+
+    Raises
+    ------
+    ValueError
+        For an address, an absolute path, one with ``..``, one that a link leads out of the folder, and where several
+        files fit.
     """
     parts = (PurePosixPath(path), PureWindowsPath(path))
-    away = any(p.is_absolute() or p.drive or p.root or ".." in p.parts for p in parts) or "://" in path
-    if not path.strip() or "\0" in path or away or path.lower().startswith("file:"):
+    outside = any(p.is_absolute() or p.drive or p.root or ".." in p.parts for p in parts)
+    address = "://" in path or path.lower().startswith("file:")
+    if not path.strip() or "\0" in path or outside or address:
         raise ValueError(
             f"{path!r} is no path inside the manifest's folder; write it relative to that, without '..', like "
             "images/1.jpg"
         )
     try:
-        found = (folder / path).resolve()
-        if not _there(found):
-            found = _meant(folder, path).resolve()
+        file = (folder / path).resolve()
+        if not os.path.exists(file):
+            file = _meant(folder, path).resolve()
     except RuntimeError as error:  # until Python 3.13
         raise ValueError(f"{path!r} is a link that leads to itself; copy the file into the folder") from error
-    if not found.is_relative_to(folder.resolve()):
+    if not file.is_relative_to(folder.resolve()):
         raise ValueError(f"{path!r} leads out of the manifest's folder through a link; copy the file into the folder")
-    return found
-
-
-def _there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
+    return file
 
 
 def _meant(folder: Path, path: str) -> Path:
     """The path below the folder whose parts are those of `path` up to separators, case and Unicode form."""
-    at = folder
-    for part in PurePosixPath(path if _there(folder / path) else path.replace("\\", "/")).parts:
-        if not _there(at / part):
-            fitting = _entries(at).get(_folded(part), [])
-            same = [
-                name for name in fitting if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", part)
-            ]
-            fitting = same or fitting
+    as_written = os.path.exists(folder / path)
+    file = folder
+    for part in PurePosixPath(path if as_written else path.replace("\\", "/")).parts:
+        if not os.path.exists(file / part):
+            fitting = _entries(file).get(_folded(part), [])
+            fitting = [name for name in fitting if _composed(name) == _composed(part)] or fitting
             if len(fitting) > 1:
                 raise ValueError(f"{path!r} fits {' and '.join(sorted(fitting))}; write it like the one that is meant")
             part = fitting[0] if fitting else part
-        at /= part
-    return at
+        file /= part
+    return file
 
 
 def _composed(name: str) -> str:
+    """A name in one Unicode form; macOS writes another one than the rest."""
     return unicodedata.normalize("NFC", name)
 
 
 def _folded(name: str) -> str:
+    """What names that differ in case or Unicode form have in common."""
     return _composed(_composed(name).casefold())
 
 
 def _entries(folder: Path) -> dict[str, list[str]]:
+    """The names in a folder, by what they have in common; none where it cannot be read."""
     try:
         return _listing(folder, folder.stat().st_mtime_ns)
     except OSError:
@@ -128,25 +153,52 @@ def _entries(folder: Path) -> dict[str, list[str]]:
 
 @lru_cache(64)
 def _listing(folder: Path, modified: int) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    """The names in a folder as it was when it was last `modified`."""
+    entries: dict[str, list[str]] = {}
     for name in os.listdir(folder):
-        found.setdefault(_folded(name), []).append(name)
-    return found
+        entries.setdefault(_folded(name), []).append(name)
+    return entries
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file at a path; what the system cannot look at is none."""
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
+    """Whether there is a file at a path.
+
+    Parameters
+    ----------
+    path : Path
+        Any, also one whose name is too long, or below a folder that may not be entered.
+
+    Returns
+    -------
+    bool
+        False where the system cannot look; `Path.is_file` raises there.
+    """
+    return os.path.isfile(path)
 
 
 def alike(folder: Path, path: str) -> list[str]:
-    """The files that have the name of a missing one but for its ending, as `path` would have to name them."""
+    """The files that have the name of a missing one but for its ending.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the table lies.
+    path : str
+        What the table says, as `inside` takes it.
+
+    Returns
+    -------
+    list of str
+        As the table would have to name them.
+
+    Raises
+    ------
+    ValueError
+        As `inside` does.
+    """
     missing, top = inside(folder, path), folder.resolve()
     if missing == top:
         return []
     names = chain.from_iterable(_entries(missing.parent).values())
-    found = [missing.with_name(name) for name in names if _folded(Path(name).stem) == _folded(missing.stem)]
-    return sorted(file.relative_to(top).as_posix() for file in found if is_file(file))
+    files = [missing.with_name(name) for name in names if _folded(Path(name).stem) == _folded(missing.stem)]
+    return sorted(file.relative_to(top).as_posix() for file in files if is_file(file))

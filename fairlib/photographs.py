@@ -10,14 +10,21 @@ import torch
 from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor, nn
 
-from fairlib import checks
-from fairlib.attacks import loss
+from fairlib import attacks, checks
 from fairlib.perceptual import Distance, check_distance
 
 
 @dataclass
 class Count:
-    """How many images went forward through a network, and how many came back as gradients."""
+    """How many images went through a network.
+
+    Parameters
+    ----------
+    forwards : int
+        Images that went in.
+    backwards : int
+        Images for which a gradient came back.
+    """
 
     forwards: int = 0
     backwards: int = 0
@@ -99,7 +106,7 @@ def count_looks(distance: Distance) -> tuple[Distance, Count]:
 
 
 def norms(x: Tensor, x_adv: Tensor) -> pd.DataFrame:
-    """Norms of the change of each image, as table 1 of the second paper has them.
+    """Three norms of the change of each image.
 
     Parameters
     ----------
@@ -115,6 +122,10 @@ def norms(x: Tensor, x_adv: Tensor) -> pd.DataFrame:
     ------
     ValueError
         For images of another shape, dtype or range.
+
+    References
+    ----------
+    The second paper, section 3.2, table 1.
     """
     checks.pair(x, x_adv)
     change = (x_adv - x).detach().double().flatten(1)
@@ -206,7 +217,7 @@ def predict(model: nn.Module, x: Tensor, batch_size: int = 10) -> Tensor:
     checks.fitting(model, x)
     checks.whole(batch_size, "batch_size")
     with torch.no_grad():
-        return torch.cat([loss.answers(model, batch).argmax(1) for batch in x.split(batch_size)])
+        return torch.cat([attacks.answers(model, batch).argmax(1) for batch in x.split(batch_size)])
 
 
 def success_rate(success: Sequence[bool]) -> dict[str, float]:
@@ -226,6 +237,10 @@ def success_rate(success: Sequence[bool]) -> dict[str, float]:
     ------
     ValueError
         Without an image, and for anything but True and False.
+
+    References
+    ----------
+    The second paper, section 3.2: "labels change from correct to incorrect". Wilson 1927 for the interval.
     """
     success = np.asarray(success)
     if success.ndim != 1 or not len(success) or not np.isin(success, (0, 1)).all():

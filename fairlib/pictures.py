@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as transforms
 
 # Not read: for EPS Pillow would start another program; of the others it knows the name only.
 LEFT_OUT = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5"}
@@ -35,7 +33,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @cache
 def formats() -> tuple[str, ...]:
-    """What is read here: all that Pillow reads by itself, HEIF where the package pillow-heif is installed."""
+    """The formats that are read here.
+
+    Returns
+    -------
+    tuple of str
+        Pillow's names of all that it reads by itself, and HEIF where the package pillow-heif is installed.
+    """
     Image.init()
     with suppress(ImportError):
         from pillow_heif import register_heif_opener
@@ -50,25 +54,37 @@ def quiet() -> Iterator[None]:
 
     Around all the reading, not around each image: the setting is one for all threads.
     """
-    said = logging.getLogger("PIL")
-    before = said.level
+    logger = logging.getLogger("PIL")
+    level = logger.level
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|fairlib\.pictures)(\.|$)")
-        said.setLevel(logging.CRITICAL)
+        logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            said.setLevel(before)
+            logger.setLevel(level)
 
 
 def upright(path: Path) -> Image.Image:
-    """The image of a file in RGB with 8 bits, turned as its EXIF says, as a viewer shows it on white paper.
+    """The image of a file, turned as its EXIF says, as a viewer shows it on white paper.
 
-    Damaged metadata are no reason to refuse an image: the orientation counts where it can be read. Of an animation or
-    a series it is the first image. Grey becomes three equal channels, a palette its colours, 16 bits are scaled to 8,
-    CMYK is converted without its profile, transparency lies on white; colour profiles are not applied. Raises
-    ValueError, without the path, for a file that is no whole image in one of `formats()`, for one of more than
-    `LARGEST` pixels, and for numbers of unknown range.
+    Parameters
+    ----------
+    path : Path
+        A file in one of `formats()`. Damaged metadata are no reason to refuse it: the orientation counts where it can
+        be read. Of an animation or a series the first image is taken.
+
+    Returns
+    -------
+    Image
+        RGB with 8 bits. Grey becomes three equal channels, a palette its colours, 16 bits are scaled to 8, CMYK is
+        converted without its profile, transparency lies on white; colour profiles are not applied.
+
+    Raises
+    ------
+    ValueError
+        Without the path, for what is no whole image in one of the formats, more than `LARGEST` pixels, and numbers of
+        unknown range.
     """
     try:
         with _opened(path) as image:
@@ -104,42 +120,44 @@ def _opened(path: Path) -> Image.Image:
 
 def _without_damaged_chunks(content: bytes) -> bytes:
     """A PNG without those chunks that no decoder needs and whose check sum is wrong."""
-    kept, at = [PNG], len(PNG)
-    while at + 12 <= len(content):
-        (length,) = struct.unpack_from(">I", content, at)
-        chunk = content[at : at + 12 + length]
+    kept, position = [PNG], len(PNG)
+    while position + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, position)
+        chunk = content[position : position + 12 + length]
         needed = not chunk[4] & 0x20
         if needed or chunk[-4:] == struct.pack(">I", zlib.crc32(chunk[4:-4])):
             kept.append(chunk)
-        at += 12 + length
+        position += 12 + length
     return b"".join(kept)
 
 
 def _refusal(path: Path) -> str:
+    """Why a file is not read, and what to do."""
     with open(path, "rb") as stream:
         start = stream.read(64)
     if start[4:8] == b"ftyp" and any(brand in start for brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc")):
         return "it is a HEIF (HEIC) image; install the package pillow-heif, or save it as JPEG"
-    what = "it is empty" if not start else "it is no image, a damaged one, or one in a format that is not read here"
-    return f"{what}; expected one of {', '.join(formats())}; save it as JPEG or PNG"
+    fault = "it is empty" if not start else "it is no image, a damaged one, or one in a format that is not read here"
+    return f"{fault}; expected one of {', '.join(formats())}; save it as JPEG or PNG"
 
 
 def _orientation(image: Image.Image) -> int:
     """1 to 8, as EXIF counts; 1 where nothing can be read."""
-    found = None
+    orientation = None
     with suppress(Exception):  # what Pillow raises for damaged EXIF is of many kinds
-        found = image.getexif().get(ExifTags.Base.Orientation)
-    if found is None and isinstance(exif := image.info.get("exif"), bytes):
-        found = _searched(exif)
-    return found if isinstance(found, int) and found in TURNS else 1
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    if orientation is None and isinstance(exif := image.info.get("exif"), bytes):
+        orientation = _orientation_in(exif)
+    return orientation if isinstance(orientation, int) and orientation in TURNS else 1
 
 
-def _searched(exif: bytes) -> int | None:
+def _orientation_in(exif: bytes) -> int | None:
     """The orientation in an EXIF block whose other entries are damaged: where a TIFF header leads to it."""
-    at = next((i for mark in (b"II*\0", b"MM\0*") if (i := exif.find(mark)) >= 0), None)
-    if at is None:
+    headers = [i for mark in (b"II*\0", b"MM\0*") if (i := exif.find(mark)) >= 0]
+    if not headers:
         return None
-    block, order = exif[at:], "<" if exif[at : at + 1] == b"I" else ">"
+    block = exif[headers[0] :]
+    order = "<" if block.startswith(b"I") else ">"
     with suppress(struct.error):
         (start,) = struct.unpack_from(f"{order}L", block, 4)
         (entries,) = struct.unpack_from(f"{order}H", block, start)
@@ -151,10 +169,12 @@ def _searched(exif: bytes) -> int | None:
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    """The image as a viewer turns it; an orientation of 1 is upright."""
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    """The image in RGB with 8 bits, transparency on white."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8)).convert("RGB")  # Pillow cuts off
     if image.mode in ("I", "F"):
@@ -166,6 +186,24 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def cut(image: Image.Image, short: int, size: int) -> Tensor:
-    """(3, size, size) float32 in [0, 1]: the short side resized to `short` (bicubic), the middle cut out."""
+    """The middle of an image, as classifiers of ImageNet are evaluated.
+
+    Parameters
+    ----------
+    image : Image
+        RGB with 8 bits.
+    short : int
+        Pixels to which the short side is resized (bicubic), `size` or more.
+    size : int
+        Pixels of the square's side.
+
+    Returns
+    -------
+    Tensor
+        (3, size, size) float32 in [0, 1].
+    """
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms import functional as transforms
+
     resized = transforms.resize(image, short, InterpolationMode.BICUBIC, antialias=True)
     return transforms.to_tensor(transforms.center_crop(resized, [size, size]))

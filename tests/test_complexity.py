@@ -1,12 +1,9 @@
 """Multiply-adds against closed forms and a counter, Algorithm 1 against the defence, times on a clock of its own."""
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairlib import complexity, data
@@ -168,23 +165,6 @@ def test_times_runs_on_one_thread():
 def test_times_refuses(calls, rounds, repeats):
     with pytest.raises(ValueError, match=r"expected (functions without arguments|a whole number of 1 or more)"):
         complexity.times(calls, rounds=rounds, repeats=repeats)
-
-
-def test_the_interval_of_a_median_is_made_of_order_statistics():
-    """Of 20 values the 6th and the 15th enclose the median with 95.9 %: P(6 <= Binomial(20, 1/2) <= 14)."""
-    values = np.random.default_rng(0).permutation(np.arange(20.0))
-    assert stats.binom.cdf(14, 20, 0.5) - stats.binom.cdf(5, 20, 0.5) > 0.95
-    assert complexity.median(values) == (9.5, 5, 14)
-    with pytest.raises(ValueError, match="expected six or more"):
-        complexity.median([1.0] * 5)
-
-
-def test_the_interval_of_a_mean_is_students():
-    value, low, high = complexity.mean([1.0, 2.0, 4.0])
-    half = stats.t.ppf(0.975, 2) * math.sqrt(7 / 3) / math.sqrt(3)
-    assert (value, low, high) == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half))
-    with pytest.raises(ValueError, match="expected two or more"):
-        complexity.mean([1.0])
 
 
 def test_slopes_of_power_laws():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairlib import digest, files
-from fairlib.book import runner
+from fairlib.book import units
 from fairlib.book.experiments import headline
 
 PACKAGE = {
@@ -206,12 +206,12 @@ def test_data_files_count_when_they_are_named(house, toys):
     assert digest.of("toys.main", "run") != before  # without the argument that names a network
 
 
-@pytest.mark.parametrize("chapter", runner.chapters())
+@pytest.mark.parametrize("chapter", units.chapters())
 def test_the_books_units_rest_on_no_machinery_and_no_records(chapter):
     """An experiment's `run` that read records would need a digest of them."""
-    modules = {name.split(":")[0] for name in digest.reach(f"{runner.EXPERIMENTS}.{chapter}", "run")}
+    modules = {name.split(":")[0] for name in digest.reach(f"{units.EXPERIMENTS}.{chapter}", "run")}
     assert "fairlib.checks" in modules
-    experiments = {name for name in modules if name.startswith(runner.EXPERIMENTS)}
+    experiments = {name for name in modules if name.startswith(units.EXPERIMENTS)}
     assert {name for name in modules - experiments if name.startswith("fairlib.book.")} == set()
 
 
@@ -228,7 +228,7 @@ def test_the_books_units_rest_on_no_machinery_and_no_records(chapter):
     ],
 )
 def test_the_books_units_count_the_files_that_they_read(chapter, files_of, never):
-    found = digest.named(digest.reach(f"{runner.EXPERIMENTS}.{chapter}", "run").values())
+    found = digest.named(digest.reach(f"{units.EXPERIMENTS}.{chapter}", "run").values())
     assert set(files_of) <= set(found)
     assert not [name for name in found if name.startswith(tuple(never))]
 

@@ -19,8 +19,10 @@ WRONG_INSTALL = re.compile(r"pip3? install (?:-\S+ )*[\"']?fairlib\b")
 
 
 def required() -> list[Requirement]:
+    """What the package and all its extras ask for, but for each other."""
     project = PROJECT["project"]
-    return [Requirement(r) for r in sum(project["optional-dependencies"].values(), project["dependencies"])]
+    listed = sum(project["optional-dependencies"].values(), project["dependencies"])
+    return [r for r in map(Requirement, listed) if r.name != project["name"]]
 
 
 def key(requirement: Requirement) -> tuple[str, str]:

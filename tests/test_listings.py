@@ -100,3 +100,11 @@ def test_names_like_a_missing_one_s_are_files_with_another_ending(folder):
     assert (
         listings.alike(folder, "plain/C.png") == listings.alike(folder, ".") == listings.alike(folder, "no/a.png") == []
     )
+
+
+def test_a_name_that_no_system_takes_is_no_file(folder):
+    """`Path.exists` and `Path.is_file` raise there, up to Python 3.13."""
+    name = 300 * "x" + ".png"
+    assert not listings.is_file(folder / name)
+    assert listings.inside(folder, name) == folder.resolve() / name
+    assert listings.alike(folder, name) == []

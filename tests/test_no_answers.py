@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fairlib import baselines, checks, complexity, data, evaluation, fairness, geography, training
+from fairlib import baselines, checks, complexity, data, evaluation, fairness, geography, intervals, training
 from fairlib.book import claims
 from fairlib.defenses import CentroidDefense
 
@@ -63,9 +63,8 @@ BAD_DESIGNS = [*spoilt(TABLE, "n", NO_COUNT_FROM_1), *spoilt(TABLE, "log_gdp", N
 
 
 def simulated(**changed):
-    given = {"g": G, "n": N, "beta": 0.01, "accuracy": 0.5, "tau": 0.0, "worlds": 2, "rng": np.random.default_rng(0)}
-    given |= changed
-    return fairness.simulate(given.pop("g"), given.pop("n"), **given)
+    arguments = {"log_gdp": G, "n": N, "slope": 0.01, "accuracy": 0.5, "tau": 0.0, "worlds": 2} | changed
+    return fairness.simulate(**{"rng": np.random.default_rng(0)} | arguments)
 
 
 def powered(table=TABLE, slopes=(0.0, 0.1), **changed):
@@ -87,8 +86,8 @@ CASES = {
          pd.concat([GDP, GDP])],
     ),
     "overall": (TABLE, fairness.overall, BAD_COUNTS),
-    "with_interval": (TABLE, evaluation.with_interval, BAD_COUNTS),
-    "checked": (TABLE, fairness.checked, BAD_TABLES),
+    "with_interval": (TABLE, intervals.with_interval, BAD_COUNTS),
+    "observations": (TABLE, fairness.observations, BAD_TABLES),
     **{f"slope {m}": (TABLE, lambda v, m=m: fairness.slope(v, m), BAD_TABLES) for m in fairness.METHODS},
     "regression": (TABLE, fairness.regression, BAD_TABLES),
     "effect_sizes": (TABLE, fairness.effect_sizes, BAD_TABLES),
@@ -98,19 +97,21 @@ CASES = {
     "permutation seed": (0, lambda v: fairness.permutation(TABLE, permutations=9, seed=v), NO_COUNT),
     "band": ([7.5, 8.0], lambda v: fairness.band(TABLE, v), NO_NUMBERS),
     "band table": (TABLE, lambda v: fairness.band(v, [8.0]), BAD_TABLES),
-    "sampling_variance p": (P, lambda v: fairness.sampling_variance(v, N), [[NAN] * 4, [1.5] * 4, ["1"] * 4, []]),
+    "sampling_variance accuracy": (
+        P, lambda v: fairness.sampling_variance(v, N), [[NAN] * 4, [1.5] * 4, ["1"] * 4, []]
+    ),
     "sampling_variance n": (N, lambda v: fairness.sampling_variance(P, v), [[0] * 4, [NAN] * 4, [1.5] * 4, []]),
-    "meta_regression g": (G[:3], lambda v: fairness.meta_regression(v, [0.1, 0.3, 0.2], [1, 1, 2]), NO_NUMBERS),
-    "meta_regression y": ([0.1, 0.3, 0.2], lambda v: fairness.meta_regression(G[:3], v, [1, 1, 2]), NO_NUMBERS),
-    "meta_regression v": (
+    "meta_regression covariate": (G[:3], lambda v: fairness.meta_regression(v, [0.1, 0.3, 0.2], [1, 1, 2]), NO_NUMBERS),
+    "meta_regression estimates": ([0.1, 0.3, 0.2], lambda v: fairness.meta_regression(G[:3], v, [1, 1, 2]), NO_NUMBERS),
+    "meta_regression variances": (
         [1, 1, 2], lambda v: fairness.meta_regression(G[:3], [0.1, 0.3, 0.2], v), [*NO_NUMBERS, [1, 0, 1], [1, -1, 1]]
     ),
-    "rejects g": (G, lambda v: fairness.rejects(v, [P], N), [*NO_NUMBERS, G[:3], [8.0] * 4]),
-    "rejects p": ([P], lambda v: fairness.rejects(G, v, N), [*NO_SHARES, P, [P[:3]], [[NAN] * 4], [P * 3]]),
+    "rejects log_gdp": (G, lambda v: fairness.rejects(v, [P], N), [*NO_NUMBERS, G[:3], [8.0] * 4]),
+    "rejects accuracy": ([P], lambda v: fairness.rejects(G, v, N), [*NO_SHARES, P, [P[:3]], [[NAN] * 4], [P * 3]]),
     "rejects n": (N, lambda v: fairness.rejects(G, [P], v), [*NO_NUMBERS, N[:3], [0] * 4, [1.5] * 4]),
-    "simulate g": (G, lambda v: simulated(g=v), [*NO_NUMBERS, G[:3]]),
+    "simulate log_gdp": (G, lambda v: simulated(log_gdp=v), [*NO_NUMBERS, G[:3]]),
     "simulate n": (N, lambda v: simulated(n=v), [*NO_NUMBERS, N[:3], [0] * 4, [1.5] * 4, [-1] * 4]),
-    "simulate beta": (0.1, lambda v: simulated(beta=v), NO_NUMBER),
+    "simulate slope": (0.1, lambda v: simulated(slope=v), NO_NUMBER),
     "simulate accuracy": (0.5, lambda v: simulated(accuracy=v), NO_SHARE),
     "simulate tau": (0.1, lambda v: simulated(tau=v), [*NO_NUMBER, -0.1]),
     "simulate worlds": (2, lambda v: simulated(worlds=v), NO_COUNT_FROM_1),
@@ -126,7 +127,7 @@ CASES = {
         [*spoilt(CURVE, "share", NO_SHARE), *spoilt(CURVE, "slope", NO_NUMBER), CURVE.head(0), None,
          pd.concat([CURVE, CURVE])],
     ),
-    "detectable power": (0.8, lambda v: fairness.detectable(CURVE, v), NO_SHARE),
+    "detectable target": (0.8, lambda v: fairness.detectable(CURVE, v), NO_SHARE),
     "compare theirs": ([0.1, 0.3, 0.2], lambda v: fairness.compare(v, [0.1, 0.2]), [*NO_NUMBERS, [0.1]]),
     "compare ours": ([0.1, 0.3, 0.2], lambda v: fairness.compare([0.1, 0.2], v), [*NO_NUMBERS, [0.1]]),
     "compare_over_sets": (
@@ -138,7 +139,9 @@ CASES = {
             [[0.1, 0.3], [0.2, 0.5]], function,
             [*NO_NUMBERS, [[0.1, NAN], [0.2, 0.3]], [["0.1", "0.2"], ["0.2", "0.3"]], [[0.1], [0.2]], [[0.1, 0.2]]],
         )
-        for name, function in (("luck", fairness.shared_luck), ("luck interval", fairness.shared_luck_interval))
+        for name, function in (
+            ("icc", fairness.intraclass_correlation), ("icc interval", fairness.intraclass_correlation_interval)
+        )
     },
     "size_within_sets icc": (0.3, lambda v: fairness.size_within_sets(v, 3), [*NO_NUMBER, 1.1]),
     "size_within_sets models": (3, lambda v: fairness.size_within_sets(0.3, v), [*NO_COUNT_FROM_1, 1]),
@@ -147,34 +150,34 @@ CASES = {
         [0.1, None, "0.1", [], [NAN], [-0.1], ["0.1"], [None], [True], [8]],
     ),
     "draw n": (3, lambda v: evaluation.draw(X, torch.arange(10), v, seed=0), [*NO_COUNT_FROM_1, 11]),
-    "sampling_range accuracy": (0.5, lambda v: evaluation.sampling_range(v, 10), NO_SHARE),
-    "sampling_range n": (10, lambda v: evaluation.sampling_range(0.5, v), NO_COUNT_FROM_1),
-    "sampling_range decimals": (2, lambda v: evaluation.sampling_range(0.5, 10, decimals=v), NO_COUNT),
-    "sampling_range level": (0.9, lambda v: evaluation.sampling_range(0.5, 10, level=v), [*NO_SHARE, 0, 1, 95]),
-    "explained published": (0.5, lambda v: evaluation.explained(v, 0.5, 10), NO_SHARE),
-    "explained accuracy": (0.5, lambda v: evaluation.explained(0.5, v, 10), NO_SHARE),
-    "explained n": (10, lambda v: evaluation.explained(0.5, 0.5, v), NO_COUNT_FROM_1),
+    "sampling_range accuracy": (0.5, lambda v: intervals.sampling_range(v, 10), NO_SHARE),
+    "sampling_range n": (10, lambda v: intervals.sampling_range(0.5, v), NO_COUNT_FROM_1),
+    "sampling_range decimals": (2, lambda v: intervals.sampling_range(0.5, 10, decimals=v), NO_COUNT),
+    "sampling_range level": (0.9, lambda v: intervals.sampling_range(0.5, 10, level=v), [*NO_SHARE, 0, 1, 95]),
+    "explained published": (0.5, lambda v: intervals.explained(v, 0.5, 10), NO_SHARE),
+    "explained accuracy": (0.5, lambda v: intervals.explained(0.5, v, 10), NO_SHARE),
+    "explained n": (10, lambda v: intervals.explained(0.5, 0.5, v), NO_COUNT_FROM_1),
     "gain": (
-        ROWS, evaluation.gain,
+        ROWS, intervals.gain,
         [*spoilt(ROWS, "right", [*NO_COUNT, 11]), *spoilt(ROWS, "n", NO_COUNT_FROM_1), ROWS.drop(columns="method"),
          ROWS.head(1), pd.concat([ROWS, ROWS]), ROWS.assign(method="defended"), None],
     ),
     "prediction_range accuracies": (
-        [0.5, 0.6, 0.7], lambda v: evaluation.prediction_range(v, 10), [*NO_SHARES, [0.5]]
+        [0.5, 0.6, 0.7], lambda v: intervals.prediction_range(v, 10), [*NO_SHARES, [0.5]]
     ),
-    "prediction_range n": (10, lambda v: evaluation.prediction_range([0.5, 0.6], v), NO_COUNT_FROM_1),
+    "prediction_range n": (10, lambda v: intervals.prediction_range([0.5, 0.6], v), NO_COUNT_FROM_1),
     "prediction_range level": (
-        0.9, lambda v: evaluation.prediction_range([0.5, 0.6], 9, level=v), [*NO_SHARE, 0, 1, 95]
+        0.9, lambda v: intervals.prediction_range([0.5, 0.6], 9, level=v), [*NO_SHARE, 0, 1, 95]
     ),
-    "over_seeds": ([0.5, 0.6, 7], evaluation.over_seeds, [*NO_NUMBERS, [0.5]]),
+    "over_seeds": ([0.5, 0.6, 7], intervals.over_seeds, [*NO_NUMBERS, [0.5]]),
     "below_chance_at curve": (
         LEDGER, evaluation.below_chance_at, [*NO_SHARES, LEDGER[:10], [*LEDGER, 0.1], [NAN] * 11, [*LEDGER[:10], NAN]]
     ),
     "below_chance_at chance": (0.1, lambda v: evaluation.below_chance_at(LEDGER, v), [*NO_SHARE, 0, 1]),
-    "paired gained": (1, lambda v: evaluation.paired(v, 2, 10), [*NO_COUNT, 9]),
-    "paired lost": (1, lambda v: evaluation.paired(2, v, 10), [*NO_COUNT, 9]),
-    "paired n": (9, lambda v: evaluation.paired(1, 2, v), [*NO_COUNT_FROM_1, 2]),
-    "paired level": (0.9, lambda v: evaluation.paired(1, 2, 9, level=v), [*NO_SHARE, 0, 1, 95]),
+    "paired gained": (1, lambda v: intervals.paired(v, 2, 10), [*NO_COUNT, 9]),
+    "paired lost": (1, lambda v: intervals.paired(2, v, 10), [*NO_COUNT, 9]),
+    "paired n": (9, lambda v: intervals.paired(1, 2, v), [*NO_COUNT_FROM_1, 2]),
+    "paired level": (0.9, lambda v: intervals.paired(1, 2, 9, level=v), [*NO_SHARE, 0, 1, 95]),
     "Estimate value": (0.5, lambda v: estimated(value=v), [*NO_NUMBER, 0.7]),
     "Estimate low": (0.4, lambda v: estimated(low=v), [*NO_NUMBER, 0.7]),
     "Estimate high": (0.6, lambda v: estimated(high=v), [*NO_NUMBER, 0.3]),
@@ -216,8 +219,8 @@ CASES = {
     "times calls": ({"a": int}, lambda v: complexity.times(v, rounds=1), [{}, None, [int], {"a": 3}, "a"]),
     "times rounds": (1, lambda v: complexity.times({"a": int}, rounds=v), NO_COUNT_FROM_1),
     "times repeats": (1, lambda v: complexity.times({"a": int}, rounds=1, repeats=v), NO_COUNT_FROM_1),
-    "median": (list(range(6)), complexity.median, [*NO_NUMBERS, [1, 2, 3], [1, 2, 3, 4, 5, NAN], list("123456")]),
-    "mean": ([1.0, 2.0, 4.0], complexity.mean, [*NO_NUMBERS, [1.0]]),
+    "median": (list(range(6)), intervals.median, [*NO_NUMBERS, [1, 2, 3], [1, 2, 3, 4, 5, NAN], list("123456")]),
+    "mean": ([1.0, 2.0, 4.0], intervals.mean, [*NO_NUMBERS, [1.0]]),
     "slopes": (
         pd.DataFrame([[1.0, 2.0]], columns=[10, 20]), complexity.slopes,
         [None, pd.DataFrame([[1.0, NAN]], columns=[10, 20]), pd.DataFrame([[1.0, INF]], columns=[10, 20]),
@@ -262,7 +265,7 @@ def test_one_image_without_an_answer_is_named():
     with pytest.raises(ValueError, match=r"^country holds None, expected one of log_gdp's; leave out images without"):
         fairness.country_table(["A", None], [1, 0], GDP)
     with pytest.raises(ValueError, match=r"^right is 9 of n = 8, expected no more than there are"):
-        evaluation.with_interval(pd.DataFrame({"right": [1, 9], "n": [8, 8]}))
+        intervals.with_interval(pd.DataFrame({"right": [1, 9], "n": [8, 8]}))
 
 
 def test_answers_and_numbers_come_in_every_usual_dress():

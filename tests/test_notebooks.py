@@ -453,6 +453,27 @@ def test_the_default_spec_follows_pyproject(house):
     assert len(notebooks.bootstrap(house).splitlines()) <= 20
 
 
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        (
+            "git+https://example.org/book@main",
+            "fairness-robustness-book[notebooks] @ git+https://example.org/book@main",
+        ),
+        ("git+file:///somewhere/book", "fairness-robustness-book[notebooks] @ git+file://localhost/somewhere/book"),
+        ("/somewhere/book", "/somewhere/book[notebooks]"),
+    ],
+)
+def test_pip_is_asked_for_what_a_notebook_needs(monkeypatch, tmp_path, spec, asked):
+    commands = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FAIRLIB_SPEC", spec)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    exec(notebooks.bootstrap(), {})
+    assert [command[-1] for command in commands] == [asked]
+
+
 @pytest.fixture
 def elsewhere(tmp_path) -> Path:
     """The Python of an environment with everything that the book needs but the book itself."""

@@ -151,7 +151,7 @@ def test_nbval_compares_so(compared):
 def test_a_machine_without_a_home_passes(compared, tmp_path):
     (tmp_path / "file").write_text("no folder")
     nowhere = dict.fromkeys(("HOME", "MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(tmp_path / "file" / "x"))
-    draw = "print(len(fairlib.book.plots.Figure().subplots().plot([1])))"
+    draw = "print(len(fairlib.book.plots.style.Figure().subplots().plot([1])))"
     ran = compared(("import fairlib.book.plots", ""), (draw, "1\n"), **nowhere)
     assert ran.returncode == 0, ran.stdout
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
-from fairlib import data, runtime, training
+from fairlib import checkpoints, data, runtime, training
 from fairlib.models import NETWORKS
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -162,8 +162,8 @@ def in_writing(monkeypatch) -> None:
             os.truncate(path, os.path.getsize(path) // 2)
             raise Interrupted
 
-    original = training.save_file
-    monkeypatch.setattr(training, "save_file", half)
+    original = checkpoints.save_file
+    monkeypatch.setattr(checkpoints, "save_file", half)
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -203,7 +203,7 @@ def test_the_first_write_interrupted_leaves_no_file(images, tmp_path, monkeypatc
     def nothing(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "save_file", nothing)
+    monkeypatch.setattr(checkpoints, "save_file", nothing)
     model = training.initialised("FullyConnected", seed=0)
     with pytest.raises(KeyboardInterrupt):
         training.fit(model, *images, epochs=1, checkpoint=tmp_path / "fc.safetensors")
@@ -223,21 +223,21 @@ def test_a_finished_training_is_not_repeated(images, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"lr": 0.02}, r"'lr': 0\.01.*'lr': 0\.02"),
-        ({"batch_size": 64}, r"'batch_size': 32.*'batch_size': 64"),
-        ({"shuffle": torch.Generator()}, r"'shuffled': False.*'shuffled': True"),
-        ({"x": 1000}, r"'images': 2000.*'images': 1000"),
+        ({"lr": 0.02}, r"lr was 0\.01, is 0\.02"),
+        ({"batch_size": 64}, r"batch_size was 32, is 64"),
+        ({"shuffle": torch.Generator()}, r"shuffled was False, is True"),
+        ({"x": 1000}, r"images was 2000, is 1000"),
     ],
 )
-def test_the_checkpoint_of_another_run_is_refused(images, tmp_path, change, said):
+def test_the_checkpoint_of_another_run_is_refused(images, tmp_path, change, message):
     path = tmp_path / "fc.safetensors"
     x, y, x_val, y_val = images
     training.fit(training.initialised("FullyConnected", seed=0), x, y, x_val, y_val, epochs=1, checkpoint=path)
     before = path.read_bytes()
     n = change.pop("x", 2000)
-    with pytest.raises(ValueError, match=f"belongs to another run .*{said}.*; delete it or name another file"):
+    with pytest.raises(ValueError, match=rf"belongs to another run \({message}\); delete it, or name another place"):
         training.fit(
             training.initialised("FullyConnected", seed=0),
             x[:n],
@@ -266,8 +266,14 @@ def test_a_learning_rate_that_diverges_is_refused(images, tmp_path):
     "bad", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": -0.1}, {"lr": float("nan")}]
 )  # fmt: skip
 def test_numbers_that_train_nothing_are_refused(images, bad):
-    with pytest.raises(ValueError, match="expected all to be positive"):
+    with pytest.raises(ValueError, match=r"expected a (whole number of 1 or more|positive number, the learning rate)"):
         training.fit(training.initialised("FullyConnected", seed=0), *images, **bad)
+
+
+def test_a_network_of_logits_is_refused(images):
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.utils.skip_init(torch.nn.Linear, 784, 10))
+    with pytest.raises(ValueError, match="expected a LayeredModel; write yours as one: it is trained on log-probabil"):
+        training.fit(network, *images)
 
 
 def test_a_goal_beyond_every_accuracy_is_refused(images):
@@ -320,12 +326,12 @@ def test_a_truncated_checkpoint_is_refused(model, tmp_path, kept):
     path = tmp_path / "model.safetensors"
     training.save(model, path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"is not a whole safetensors file .*; delete it and train or fetch it again"):
+    with pytest.raises(ValueError, match=r"is not a whole safetensors file .*; delete it, and make it again with"):
         training.load(path, type(model).__name__)
 
 
 def test_a_missing_checkpoint_says_how_to_get_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*; train one with fairlib\.training\.fit"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*; make one with fairlib\.training\.fit"):
         training.load(tmp_path / "none.safetensors", "LeNet5")
 
 

@@ -132,7 +132,7 @@ def test_synthetic_centroids_learn_what_they_are_shown(model, attacked, digits):
     y = digits[1]
     alpha, start = data.alphas("MNIST"), data.centroids("MNIST", "mean")
     before = start.clone()
-    found = tuning.tune_centroids(model, attacked, y, start, alpha, steps=100)
+    found = tuning.tune_centroids(model, attacked, y, start, alpha, iterations=100)
     assert found.shape == start.shape
     assert found.min() >= 0
     assert found.max() <= 1
@@ -144,14 +144,14 @@ def test_synthetic_centroids_learn_what_they_are_shown(model, attacked, digits):
     assert accuracy(found) > accuracy(start) + 0.1
     assert not found.requires_grad and not start.requires_grad
     assert all(p.grad is None for p in model.parameters())
-    assert torch.equal(found, tuning.tune_centroids(model, attacked, y, start, alpha, steps=100))
-    assert not torch.equal(found, tuning.tune_centroids(model, attacked, y, start, alpha, steps=100, seed=1))
+    assert torch.equal(found, tuning.tune_centroids(model, attacked, y, start, alpha, iterations=100))
+    assert not torch.equal(found, tuning.tune_centroids(model, attacked, y, start, alpha, iterations=100, seed=1))
 
 
 def test_the_first_step_goes_downhill(model, attacked, digits):
     """Adam's first step is lr against the gradient's sign; the gradient here comes from finite differences."""
     y, alpha, start = digits[1], data.alphas("MNIST"), data.centroids("MNIST", "mean")
-    one = tuning.tune_centroids(model, attacked, y, start, alpha, steps=1, lr=1e-3, batch_size=500)
+    one = tuning.tune_centroids(model, attacked, y, start, alpha, iterations=1, lr=1e-3, batch_size=500)
     batch = torch.randint(len(y), (500,), generator=runtime.generator(0))
 
     def loss(centroids: torch.Tensor) -> float:
@@ -179,7 +179,7 @@ def test_the_first_step_goes_downhill(model, attacked, digits):
 def test_images_that_do_not_fit_are_refused(model, digits, change, mend):
     given = {"x": digits[0], "y": digits[1], "centroids": data.centroids("MNIST")} | change
     with pytest.raises(ValueError, match=mend):
-        tuning.tune_centroids(model, **given, alpha=data.alphas("MNIST"), steps=1)
+        tuning.tune_centroids(model, **given, alpha=data.alphas("MNIST"), iterations=1)
 
 
 def test_normalised_directions_have_length_one(model, digits):

@@ -46,7 +46,7 @@ BOOTSTRAP = """\
 # Lets this notebook run alone: fairlib is its repository's, else the installed one, else installed with its data.
 import importlib.metadata, importlib.util, os, subprocess, sys
 
-spec = os.environ.get("FAIRLIB_SPEC", "{spec}")  # anything that pip installs
+spec = os.environ.get("FAIRLIB_SPEC", "{spec}")  # an address, or a folder, that pip installs from
 if os.path.isfile("../fairlib/__init__.py"):
     sys.path.insert(0, os.path.abspath(".."))
 elif importlib.util.find_spec("fairlib") is None:
@@ -54,7 +54,8 @@ elif importlib.util.find_spec("fairlib") is None:
         raise ModuleNotFoundError("no fairlib: run this in its repository, or set FAIRLIB_SPEC to where pip finds it")
     versions = lambda: {{(found.name, found.version) for found in importlib.metadata.distributions()}}
     before, owners = versions(), importlib.metadata.packages_distributions()
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", spec], check=True)
+    what = f"fairness-robustness-book[notebooks] @ {{spec}}" if "://" in spec else f"{{spec}}[notebooks]"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", what.replace(":///", "://localhost/")], check=True)
     importlib.invalidate_caches()
     replaced = dict(before - versions())
     if replaced:
@@ -69,7 +70,11 @@ MACHINE_PATH = re.compile(
 
 
 def bootstrap(root: Path = ROOT) -> str:
-    """The source of every notebook's first code cell; its default spec follows `[tool.book]` of pyproject.toml."""
+    """The source of every notebook's first code cell; its default spec follows `[tool.book]` of pyproject.toml.
+
+    pip gets the package's extra `notebooks` as well: in front of an address, which must then name a host, or behind a
+    folder.
+    """
     book = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["book"]
     spec = f"git+{book['repository']}@{book['branch']}" if book["repository"] else ""
     return BOOTSTRAP.format(spec=spec)

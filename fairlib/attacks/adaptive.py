@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fairlib import checks
 from fairlib.attacks.gradients import Gradients
-from fairlib.attacks.pgd import project, start
+from fairlib.attacks.pgd import ball, starting_point
 from fairlib.defenses import CentroidDefense
 
 TEMPERATURES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -29,81 +29,168 @@ def adaptive(
     temperatures: Sequence[float] = TEMPERATURES,
     tie_aware: bool = True,
     rival: int | None = None,
-    step: float | None = None,
-    steps: int = 50,
+    step_size: float | None = None,
+    iterations: int = 50,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Raise the lead of a rival over the true class, by sign steps within the budget, until the defence is fooled.
+    """Raise the lead of a rival over the true class, by sign steps within a budget, until the defence is fooled.
 
-    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, eps in [0, 1] the L-infinity budget in pixel units; step
-    likewise, eps / 10 by default. What is climbed is the mean over the `temperatures` of `leads`, those of the class
-    `rival` (K stands for nobody), or with None, at each temperature, of whoever leads. The first point is x, or with a
-    `generator` a random point of the ball. Every image is attacked on its own; returns, like x, the first of its points
-    at which `defense.predict` errs, else the last. An image without a finite gradient stays where it is, with a
-    warning.
+    Parameters
+    ----------
+    defense : CentroidDefense
+        The defence under attack, with one set of centroids, ties="lowest" and weights of 1.
+    x : Tensor
+        (N, C, H, W) float32 in [0, 1], the images.
+    y : Tensor
+        (N,) int64, the true classes.
+    eps : float
+        L-infinity budget, in [0, 1], in pixel units (8/255, not 8).
+    temperatures : sequence of float
+        How soft a vote is, each above 0, on the scale of the distances.
+    tie_aware : bool
+        Whether the surrogate knows what the defence does with ties, and that nobody may win (`soft_leads`).
+    rival : int or None
+        The class that is to win, in [0, K], where K stands for nobody; None for whoever leads at each temperature.
+    step_size : float or None
+        By how much a step moves every pixel, in [0, 1]; eps / 10 by default.
+    iterations : int
+        Largest number of steps, 1 or more.
+    generator : torch.Generator or None
+        Draws the first point uniformly from the ball; without one it is x.
 
-    Raises ValueError for input of another shape, dtype or range, a model in training mode, and a defence whose rule the
-    surrogate does not know; where no gradient is finite.
+    Returns
+    -------
+    Tensor
+        x_adv, a new tensor like x: of each image the first point at which `defense.predict` errs, else the last. An
+        image without a finite gradient stays where it is, with a warning.
+
+    Raises
+    ------
+    ValueError
+        When an input has another shape, dtype or range, the model is in training mode, the surrogate does not know the
+        rule of the defence, or no gradient is finite.
+
+    Notes
+    -----
+    x_(t+1) = clip(x_t + step_size * sign(grad F(x_t)), max(x - eps, 0), min(x + eps, 1)) climbs
+
+        F(x) = mean over temperatures T of lead_T(x),    lead_T = votes_T(rival) - votes_T(y) +- 1/2,
+
+    where votes_T(j) = sum over layers i of sigmoid((alpha_j - D_ij(x)) / T), D_ij being the distance of the image to
+    the centroid of class j at layer i, and nobody gets the sum over i of prod over j of (1 - vote). `soft_leads` says
+    which half is added.
+
+    References
+    ----------
+    Athalye, Carlini and Wagner (2018), Obfuscated Gradients Give a False Sense of Security. First paper, section 3.1
+    and Algorithm 1.
     """
     eps = checks.unit(eps, "eps")
-    step = eps / 10 if step is None else checks.unit(step, "step")
-    checks.whole(steps, "steps")
-    check(defense, x, y, temperatures)
+    step_size = eps / 10 if step_size is None else checks.unit(step_size, "step_size")
+    checks.whole(iterations, "iterations")
+    check_attackable(defense, x, y, temperatures)
     if rival is not None and (isinstance(rival, bool) or rival not in range(defense.classes + 1)):
         raise ValueError(f"rival is {rival!r}, expected a class, {defense.classes} for nobody, or None")
     x = x.detach()
-    x_adv = start(x, eps, generator)
-    left = torch.arange(len(x), device=x.device)  # the images that still come out right
+    low, high = ball(x, eps)
+    x_adv = starting_point(x, eps, generator)
+    active = torch.arange(len(x), device=x.device)  # the images that still come out right
     with Gradients(x) as gradients:
-        for t in range(steps + 1):
-            left = left[defense.predict(x_adv[left]) == y[left]] if len(left) else left
-            if not len(left) or t == steps:
+        for t in range(iterations + 1):
+            active = active[defense.predict(x_adv[active]) == y[active]]
+            if not len(active) or t == iterations:
                 break
             with torch.enable_grad():
-                z = x_adv[left].requires_grad_()
-                lead = leads(defense, z, y[left], temperatures=temperatures, tie_aware=tie_aware)
-                direction = gradients(objective(lead, rival), z, left).sign_()
-            x_adv[left] = project(z.detach() + step * direction, x[left], eps)
+                point = x_adv[active].requires_grad_()
+                leads = surrogate_leads(defense, point, y[active], temperatures, tie_aware)
+                direction = gradients(mean_lead(leads, rival), point, active).sign_()
+            x_adv[active] = (point.detach() + step_size * direction).clamp(low[active], high[active])
     return x_adv
 
 
-def leads(
+def soft_leads(
     defense: CentroidDefense, x: Tensor, y: Tensor, *, temperatures: Sequence[float], tie_aware: bool = True
 ) -> Tensor:
-    """By how many votes each rival leads the true class when votes are soft: (T, N, K + 1), the last column for nobody.
+    """By how many votes each rival leads the true class when votes are soft.
 
-    At each of the T temperatures layer i's vote for class j is sigmoid((alpha_j - D_ij) / temperature), not 0 or 1;
-    nobody gets what all classes leave, the product of 1 - vote. The released rule is that a tie goes to the lowest
-    index: a class below the true one needs as many votes, a class above it and nobody need one more. `tie_aware` adds
-    half a vote to the former and takes half a vote from the latter, whereupon a rival with a positive lead wins; as the
-    temperature falls to 0 this is exactly where the defence errs. Without it there are no halves and nobody is no
-    rival. The column of the true class is -inf. Differentiable in x. Raises ValueError as `adaptive` does.
+    Parameters
+    ----------
+    defense : CentroidDefense
+        With one set of centroids, ties="lowest" and weights of 1.
+    x : Tensor
+        (N, C, H, W) float32 in [0, 1], the images.
+    y : Tensor
+        (N,) int64, the true classes.
+    temperatures : sequence of float
+        Each above 0, on the scale of the distances.
+    tie_aware : bool
+        Whether to add the halves that make a positive lead one that wins.
+
+    Returns
+    -------
+    Tensor
+        (T, N, K + 1), the last column for nobody, -inf in that of the true class. Differentiable in x.
+
+    Raises
+    ------
+    ValueError
+        When an input has another shape, dtype or range, the model is in training mode, or the surrogate does not know
+        the rule of the defence.
+
+    Notes
+    -----
+    At temperature T layer i's vote for class j is sigmoid((alpha_j - D_ij) / T), not 0 or 1; nobody gets what all
+    classes leave, the product of 1 - vote. The released rule is that a tie goes to the lowest index: a class below the
+    true one needs as many votes, a class above it and nobody need one more. `tie_aware` adds half a vote to the former
+    and takes half a vote from the latter, whereupon a rival with a positive lead wins; as T falls to 0 this is exactly
+    where the defence errs. Without it there are no halves and nobody is no rival.
     """
-    check(defense, x, y, temperatures)
-    heat = torch.as_tensor(temperatures, dtype=torch.float32, device=x.device).view(-1, 1, 1, 1)
-    vote = ((defense.alpha - defense.distances(x)[:, :, 0]) / heat).sigmoid()  # (T, L, N, K)
-    votes = torch.cat([vote.sum(1), (1 - vote).prod(3, keepdim=True).sum(1)], 2)
-    own = y.clone().expand(len(heat), -1)[..., None]  # a copy: what autograd keeps must not come from inference mode
-    lead = votes - votes.gather(2, own)
+    check_attackable(defense, x, y, temperatures)
+    return surrogate_leads(defense, x, y, temperatures, tie_aware)
+
+
+def surrogate_leads(
+    defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float], tie_aware: bool
+) -> Tensor:
+    """What `soft_leads` returns, for input that has been looked at."""
+    temperature = torch.as_tensor(temperatures, dtype=torch.float32, device=x.device).view(-1, 1, 1, 1)
+    vote = ((defense.alpha - defense.distances(x)[:, :, 0]) / temperature).sigmoid()  # (T, L, N, K)
+    nobody = (1 - vote).prod(3, keepdim=True)
+    votes = torch.cat([vote.sum(1), nobody.sum(1)], 2)
+    # A copy of y: what autograd keeps must not come from inference mode.
+    own = y.clone().expand(len(temperature), -1)[..., None]
+    leads = votes - votes.gather(2, own)
     index = torch.arange(defense.classes + 1, device=x.device)
     if tie_aware:
-        lead = lead + torch.where(index < own, 0.5, -0.5)
-    no_rival = (index == own) | ((index == defense.classes) & (not (tie_aware and defense.nobody)))
-    return lead.masked_fill(no_rival, -torch.inf)
+        leads = leads + torch.where(index < own, 0.5, -0.5)
+    nobody_wins = tie_aware and defense.nobody
+    no_rival = (index == own) | ((index == defense.classes) & (not nobody_wins))
+    return leads.masked_fill(no_rival, -torch.inf)
 
 
-def objective(lead: Tensor, rival: int | None = None) -> Tensor:
-    """What is climbed, image by image: the mean over temperatures of the rival's lead, (T, N, K + 1) -> (N,).
+def mean_lead(leads: Tensor, rival: int | None = None) -> Tensor:
+    """What the attacks on a defence climb: the mean over the temperatures of the rival's lead.
 
-    Whoever leads stands in for a rival who is none: the true class itself, or a nobody without votes.
+    Parameters
+    ----------
+    leads : Tensor
+        (T, N, K + 1), from `soft_leads`.
+    rival : int or None
+        A class in [0, K], where K stands for nobody; None for whoever leads at each temperature. Whoever leads stands
+        in for a rival that is none: the true class itself, or a nobody without votes.
+
+    Returns
+    -------
+    Tensor
+        (N,), in votes. Differentiable in the leads.
     """
-    foremost = lead.amax(2)
+    foremost = leads.amax(2)
     if rival is not None:
-        foremost = torch.where(lead[..., rival].isinf(), foremost, lead[..., rival])
+        foremost = torch.where(leads[..., rival].isinf(), foremost, leads[..., rival])
     return foremost.mean(0)
 
 
-def check(defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float]) -> None:
+def check_attackable(defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float]) -> None:
     """Refuse what the surrogate does not fit, and temperatures that are none."""
     checks.instance(defense, CentroidDefense, "defense", "get one with fairlib.defenses.CentroidDefense(model, ...)")
     checks.classified(defense.model, x, y)

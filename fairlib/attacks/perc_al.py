@@ -6,10 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from fairlib import checks
-from fairlib.attacks.gradients import Gradients
-from fairlib.attacks.loss import answers, lead, margin
-from fairlib.attacks.perceptual import stepping
-from fairlib.attacks.pgd_l2 import unit
+from fairlib.attacks.gradients import Gradients, normalised
+from fairlib.attacks.loss import CheckedModel, check_stopping, lead, margin
 from fairlib.perceptual import delta_e, rgb_to_lab
 
 
@@ -19,63 +17,103 @@ def perc_al(
     x: Tensor,
     y: Tensor,
     *,
-    a: float = 0.0,
-    N: int = 100,
-    alpha_l: float = 1.0,
-    alpha_c: float = 0.1,
+    confidence: float = 0.0,
+    iterations: int = 100,
+    loss_step_size: float = 1.0,
+    colour_step_size: float = 0.1,
 ) -> Tensor:
     """Step up the loss while the model is right, down the colour difference while it is fooled; keep the nearest hit.
 
-    x (N, 3, H, W) float32 in [0, 1], or (N, 1, H, W) of greys, which stay greys; y (N,) int64 true labels; model(x)
-    logits (or log-probabilities). Untargeted. N iterations, all of them, of L2 length alpha_l (cross-entropy) and
-    alpha_c (L2 norm over the pixels of CIEDE2000), which fall along a cosine to 1/100 and 1/10 of their first values.
-    Fooled means that another class leads by more than a >= 0 on the point rounded to 8 bits; of these the one with the
-    smallest colour difference is returned, or x where there is none. In the published code `a` only switches to a fixed
-    margin of 40; here it is the margin.
+    Parameters
+    ----------
+    model : nn.Module
+        A classifier in evaluation mode; model(x) are logits or log-probabilities (N, K).
+    x : Tensor
+        (N, 3, H, W) float32 in [0, 1], the images, or (N, 1, H, W) of greys, which stay greys.
+    y : Tensor
+        (N,) int64, the true classes.
+    confidence : float
+        kappa, 0 or more: the lead, in logits, that another class must exceed for an image to be fooled.
+    iterations : int
+        Number of steps K, 1 or more; all of them are taken.
+    loss_step_size : float
+        alpha_l, above 0: the L2 length of the first step up the loss; it falls along a cosine to 1/100 of that.
+    colour_step_size : float
+        alpha_c, above 0: the same of a step down the colour difference; it falls along a cosine to 1/10.
 
-    As in that code, the colour difference that counts is that of the point before its step down, not after; unlike
-    there, of pixels that are clipped to [0, 1] already. Its N is 1,000 by default, its alpha_c 0.5, or 0.1 for
-    untargeted attacks; the second paper prints neither. An image that the model already gets wrong comes back as it is,
-    whatever a is; one without a finite gradient stays where it is, with a warning. Raises ValueError for input of
-    another shape, dtype or range, a model in training mode, and where no gradient is finite.
+    Returns
+    -------
+    Tensor
+        x_adv, a new tensor like x, in steps of 1/255: of the points that fooled the model the one with the smallest
+        colour difference, or x where there is none. An image without a finite gradient stays where it is, with a
+        warning.
+
+    Raises
+    ------
+    ValueError
+        When an input has another shape, dtype or range, the model is in training mode, or no gradient is finite.
+
+    Notes
+    -----
+    With g_l = grad J, J the cross-entropy, and g_c = grad C, C = ||CIEDE2000(x, x_k)||_2 over the pixels, step k is
+
+    - x_(k+1) = clip(x_k + alpha_l g_l / ||g_l||_2, 0, 1) while max_(j != y) z_j - z_y <= kappa, z the logits at x_k
+      rounded to 8 bits;
+    - x_(k+1) = clip(x_k - alpha_c g_c / ||g_c||_2, 0, 1) otherwise.
+
+    As in the published code, the colour difference that counts is that of the point before its step down, not after.
+    Deviations from it, all for untargeted attacks:
+
+    - There, kappa only switches to a fixed lead of 40; here it is the lead.
+    - There, the colour difference is that of pixels before they are clipped to [0, 1]; here after.
+    - There, K is 1,000 and alpha_c 0.5, or 0.1 for untargeted attacks; the second paper prints neither.
+    - g_l is the gradient of the margin m, where J = log(1 + exp(m)): of J's direction, and not rounded to 0.
+    - An image that the model already gets wrong comes back as it is, whatever kappa is.
+
+    References
+    ----------
+    Zhao, Liu and Larson (2020), Towards Large yet Imperceptible Adversarial Image Perturbations with Perceptual Color
+    Distance, section 4.2.
     """
-    stepping(model, x, y, a=a, N=N)
+    check_stopping(model, x, y, confidence=confidence, iterations=iterations)
     checks.channels(x, (1, 3))
-    checks.positive(alpha_l, "alpha_l", "the length of a step up the loss")
-    checks.positive(alpha_c, "alpha_c", "the length of a step down the colour difference")
-    x_adv = x.detach().clone()
+    checks.positive(loss_step_size, "loss_step_size", "the length of a step up the loss")
+    checks.positive(colour_step_size, "colour_step_size", "the length of a step down the colour difference")
+    model, x_adv = CheckedModel(model, y), x.detach().clone()
     with torch.no_grad():
-        left = (lead(answers(model, x_adv), y) <= 0).nonzero()[:, 0]
-    if not len(left):
+        active = (lead(model(x_adv), y) <= 0).nonzero()[:, 0]  # the images that the model gets right
+    if not len(active):
         return x_adv
-    z, y = x_adv[left], y[left]
-    lab = rgb_to_lab(z.expand(-1, 3, -1, -1))
-    fooled = torch.zeros(len(z), dtype=torch.bool, device=z.device)
-    distance, nearest = (torch.full((len(z),), torch.inf, device=z.device) for _ in range(2))
+    point, y = x_adv[active], y[active]
+    lab = rgb_to_lab(point.expand(-1, 3, -1, -1))
+    fooled = torch.zeros(len(point), dtype=torch.bool, device=x.device)
+    distance = torch.full((len(point),), torch.inf, device=x.device)
+    smallest = distance.clone()
     with Gradients(x_adv) as gradients:
-        for k in range(1, N + 1):
-            share = (1 + math.cos(math.pi * (k - 1) / N)) / 2
-            up, down = (alpha * (low + (1 - low) * share) for alpha, low in ((alpha_l, 0.01), (alpha_c, 0.1)))
+        for k in range(iterations):
+            cosine = (1 + math.cos(math.pi * k / iterations)) / 2  # from 1 to 0
+            loss_step = loss_step_size * (0.01 + (1 - 0.01) * cosine)
+            colour_step = colour_step_size * (0.1 + (1 - 0.1) * cosine)
             if not fooled.all():
-                on = ~fooled
+                right = ~fooled
                 with torch.enable_grad():
-                    point = z[on].requires_grad_()
-                    away = gradients(margin(answers(model, point), y[on]), point, left[on])
-                z[on] = (z[on] + up * unit(away)).clamp(0, 1)
-                distance[on] = colour_distance(lab[on], z[on])
+                    leaf = point[right].requires_grad_()
+                    uphill = gradients(margin(model(leaf), y[right]), leaf, active[right])
+                point[right] = (point[right] + loss_step * normalised(uphill)).clamp(0, 1)
+                distance[right] = colour_distance(lab[right], point[right])
             if fooled.any():
                 with torch.enable_grad():
-                    point = z[fooled].requires_grad_()
-                    found = colour_distance(lab[fooled], point)
-                    further = gradients(found, point, left[fooled])
-                z[fooled] = (z[fooled] - down * unit(further)).clamp(0, 1)
-                distance[fooled] = found.detach()
-            rounded = (255 * z).round() / 255
+                    leaf = point[fooled].requires_grad_()
+                    difference = colour_distance(lab[fooled], leaf)
+                    uphill = gradients(difference, leaf, active[fooled])
+                point[fooled] = (point[fooled] - colour_step * normalised(uphill)).clamp(0, 1)
+                distance[fooled] = difference.detach()
+            rounded = (255 * point).round() / 255
             with torch.no_grad():
-                fooled = lead(answers(model, rounded), y) > a
-            best = fooled & (distance < nearest)
-            nearest[best] = distance[best]
-            x_adv[left[best]] = rounded[best]
+                fooled = lead(model(rounded), y) > confidence
+            nearer = fooled & (distance < smallest)
+            smallest[nearer] = distance[nearer]
+            x_adv[active[nearer]] = rounded[nearer]
     return x_adv
 
 

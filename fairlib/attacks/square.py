@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from fairlib import checks
-from fairlib.attacks.adaptive import TEMPERATURES, check, leads, objective
+from fairlib.attacks.adaptive import TEMPERATURES, check_attackable, mean_lead, surrogate_leads
 from fairlib.defenses import CentroidDefense
 
-SHARE = 0.8  # of the pixels in the first square; halved at each of these fractions of the queries
+FIRST_SHARE = 0.8  # of the pixels in the first square; halved at each of these fractions of the queries
 # Those of the authors' code, which halves just after a fraction, not at it; the paper says 10, 50, 200, ... of 10,000.
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
@@ -26,43 +26,94 @@ def square(
 ) -> Tensor:
     """Set random squares to x + eps or x - eps, keep what raises the lead of a rival, until the defence is fooled.
 
-    x (N, C, H, W) float32 in [0, 1], y (N,) int64 true labels, eps in [0, 1] the L-infinity budget in pixel units.
-    Climbs what `adaptive` climbs, from vertical stripes of one pixel's width, and looks at values only. Every image is
-    attacked on its own; returns, like x, the first of its points at which `defense.predict` errs, else the one with the
-    largest lead. Raises ValueError as `adaptive` does.
+    Parameters
+    ----------
+    defense : CentroidDefense
+        The defence under attack, with one set of centroids, ties="lowest" and weights of 1.
+    x : Tensor
+        (N, C, H, W) float32 in [0, 1], the images.
+    y : Tensor
+        (N,) int64, the true classes.
+    eps : float
+        L-infinity budget, in [0, 1], in pixel units (8/255, not 8).
+    queries : int
+        Largest number of squares tried per image, 1 or more.
+    generator : torch.Generator
+        Draws the squares and their signs.
+    temperatures : sequence of float
+        How soft a vote is, each above 0, on the scale of the distances.
+
+    Returns
+    -------
+    Tensor
+        x_adv, a new tensor like x: of each image the first point at which `defense.predict` errs, else the one with
+        the highest value of F.
+
+    Raises
+    ------
+    ValueError
+        When an input has another shape, dtype or range, the model is in training mode, or the surrogate does not know
+        the rule of the defence.
+
+    Notes
+    -----
+    What is climbed, by its values only, is
+
+        F(x) = mean over temperatures T of max over rivals j of (votes_T(j) - votes_T(y) +- 1/2),
+
+    where votes_T(j) = sum over layers i of sigmoid((alpha_j - D_ij(x)) / T), D_ij being the distance of the image to
+    the centroid of class j at layer i, and nobody, who is a rival too, gets the sum over i of prod over j of (1 -
+    vote). Half a vote is added for a class below y, which wins a tie, and taken from all others. The first point is x
+    with vertical stripes of one pixel's width, each channel's moved by eps or -eps. Deviations from the paper:
+
+    - F stands for its margin of logits, which a defence that votes does not have.
+    - The side of the square shrinks as in the authors' code (`HALVINGS`).
+
+    References
+    ----------
+    Andriushchenko, Croce, Flammarion and Hein (2020), Square Attack, section 3.
     """
     eps = checks.unit(eps, "eps")
     checks.whole(queries, "queries")
     checks.generator(generator)
-    check(defense, x, y, temperatures)
+    check_attackable(defense, x, y, temperatures)
 
-    def value(z: Tensor, labels: Tensor) -> Tensor:
+    def value(points: Tensor, labels: Tensor) -> Tensor:
+        """F, (n,)."""
         with torch.no_grad():
-            return objective(leads(defense, z, labels, temperatures=temperatures))
+            return mean_lead(surrogate_leads(defense, points, labels, temperatures, True))
 
-    def moved(*shape: int) -> Tensor:
-        """x with its pixels moved by eps or -eps; `shape` 1 where they share a sign."""
+    def shifted(*shape: int) -> Tensor:
+        """x with its pixels moved by eps or -eps; `shape` is 1 where they share a sign."""
         sign = torch.randint(2, shape, generator=generator).to(x).mul_(2).sub_(1)
         return torch.addcmul(x, sign, torch.full_like(sign, eps)).clamp_(0, 1)
+
+    def corner(size: int, side: int) -> Tensor:
+        """Where each image's square begins along one axis, (N, 1, 1, 1)."""
+        return torch.randint(size - side + 1, (len(x), 1, 1, 1), generator=generator).to(x.device)
 
     x = x.detach()
     n, channels, height, width = x.shape
     row, column = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
-    x_adv = moved(n, channels, 1, width)
+    x_adv = shifted(n, channels, 1, width)
     highest = value(x_adv, y)
-    left = torch.arange(n, device=x.device)  # the images that still come out right
+    active = torch.arange(n, device=x.device)  # the images that still come out right
     for query in range(queries):
-        left = left[defense.predict(x_adv[left]) == y[left]]
-        if not len(left):
+        active = active[defense.predict(x_adv[active]) == y[active]]
+        if not len(active):
             break
-        share = SHARE / 2 ** sum(query >= fraction * queries for fraction in HALVINGS)
-        side = min(max(1, round((share * height * width) ** 0.5)), height, width)
-        top, first = (
-            torch.randint(size - side + 1, (n, 1, 1, 1), generator=generator).to(x.device) for size in (height, width)
-        )
-        inside = (row >= top) & (row < top + side) & (column >= first) & (column < first + side)
-        candidate = torch.where(inside, moved(n, channels, 1, 1), x_adv)[left]
-        found = value(candidate, y[left])
-        better = found > highest[left]
-        x_adv[left[better]], highest[left[better]] = candidate[better], found[better]
+        side = side_of_square(query, queries, height, width)
+        top, left = corner(height, side), corner(width, side)
+        inside = (row >= top) & (row < top + side) & (column >= left) & (column < left + side)
+        candidate = torch.where(inside, shifted(n, channels, 1, 1), x_adv)[active]
+        reached = value(candidate, y[active])
+        better = reached > highest[active]
+        x_adv[active[better]], highest[active[better]] = candidate[better], reached[better]
     return x_adv
+
+
+def side_of_square(query: int, queries: int, height: int, width: int) -> int:
+    """The side in pixels, 1 or more, of the square that is tried by a query out of so many."""
+    halvings = sum(query >= fraction * queries for fraction in HALVINGS)
+    side = round((FIRST_SHARE / 2**halvings * height * width) ** 0.5)
+    return min(max(1, side), height, width)

@@ -26,14 +26,38 @@ Asked = Mapping[str, Sequence[str]]  # modules, and the strings by which their u
 
 
 def has(asked: Asked) -> dict[str, str]:
-    """What a number depends on, of the process that calls this: versions, and the digest of each module's `run`."""
+    """What a number depends on, of the process that calls this.
+
+    Parameters
+    ----------
+    asked : mapping of str to sequence of str
+        Modules, and the strings by which their units name data files.
+
+    Returns
+    -------
+    dict of str to str
+        Versions, and the digest of each module's `run`.
+    """
     found = {"Python": ".".join(platform.python_version_tuple()[:2])}
     found |= {name: runtime.installed(name) for name in ("torch", "numpy")}
     return found | {f"the source of {m.split('.')[-1]}": digest.of(m, "run", strings) for m, strings in asked.items()}
 
 
 def differs(theirs: dict[str, str] | Exception, ours: dict[str, str]) -> str:
-    """In what a worker is another than this process, or "" where it is the same."""
+    """In what a worker is another than this process.
+
+    Parameters
+    ----------
+    theirs : dict of str to str, or Exception
+        What the worker `has`, or why it could not say.
+    ours : dict of str to str
+        What this process has.
+
+    Returns
+    -------
+    str
+        The differences, or "" where it is the same.
+    """
     if isinstance(theirs, Exception):
         return f"it lacks what the units need ({type(theirs).__name__}: {theirs})"
     return "; ".join(
@@ -43,9 +67,23 @@ def differs(theirs: dict[str, str] | Exception, ours: dict[str, str]) -> str:
 
 @contextmanager
 def connected(address: str, asked: Asked) -> Iterator[Client]:
-    """A client of the cluster whose scheduler has this address, once all of its workers have what the units need.
+    """A client of a cluster, once all of its workers have what the units need.
 
-    Raises ValueError where the scheduler does not answer, has no workers, or has one that is not fit.
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as tcp://host:port.
+    asked : mapping of str to sequence of str
+        As in `has`.
+
+    Yields
+    ------
+    dask.distributed.Client
+
+    Raises
+    ------
+    ValueError
+        Where the scheduler does not answer, has no workers, or has one that is not fit.
     """
     try:
         asyncio.run(asyncio.wait_for(_asked(address), CONNECT))  # a client would wait for ever for what is no scheduler
@@ -92,24 +130,24 @@ class Work:
     def __init__(self, client: Client, work: Callable[..., Outcome], calls: Sequence[Call], asked: Asked) -> None:
         self.client = client
         self.ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self.left: dict[str, tuple[int, Future]] = {}
+        self.remaining: dict[str, tuple[int, Future]] = {}
         batch = uuid.uuid4().hex
         for call in calls:
             mine = {call[1]: asked[call[1]]}
             future = client.submit(fit, work, call, mine, has(mine), key=f"unit-{call[0]}-{batch}", pure=False)
-            self.left[future.key] = call[0], future
-        for _, future in self.left.values():
+            self.remaining[future.key] = call[0], future
+        for _, future in self.remaining.values():
             future.add_done_callback(self.ended.put)
 
     def __iter__(self) -> Iterator[Outcome | None]:
         workers, seen = self.threads(), time.monotonic()
-        while self.left:
+        while self.remaining:
             try:
                 future = self.ended.get(timeout=1)
             except queue.Empty:
                 yield None
             else:
-                i, _ = self.left.pop(future.key)
+                i, _ = self.remaining.pop(future.key)
                 yield outcome(i, future)
             now = self.threads()
             if gone := sorted(workers.keys() - now.keys()):
@@ -117,10 +155,10 @@ class Work:
             workers = now
             seen = time.monotonic() if now else seen
             if time.monotonic() > seen + ALONE:
-                for i, future in self.left.values():
+                for i, future in self.remaining.values():
                     future.cancel()
                     yield i, None, f"the cluster has had no worker for {ALONE} seconds; start some, and run this again"
-                self.left.clear()
+                self.remaining.clear()
 
     def threads(self) -> dict[str, int]:
         """The workers, as the scheduler knows them, and how many threads each has; none where it does not answer."""
@@ -133,10 +171,11 @@ class Work:
         """How many of the units the workers are at; none where the scheduler does not answer."""
         threads = self.threads()
         try:
-            given = self.client.sync(self.client.processing, callback_timeout=CONNECT) if threads else {}
+            processing = self.client.sync(self.client.processing, callback_timeout=CONNECT) if threads else {}
         except (OSError, TimeoutError, RuntimeError):
             return 0
-        return sum(min(threads.get(worker, 0), len(self.left.keys() & set(keys))) for worker, keys in given.items())
+        ours = {worker: len(self.remaining.keys() & set(keys)) for worker, keys in processing.items()}
+        return sum(min(threads.get(worker, 0), n) for worker, n in ours.items())
 
 
 def fit(work: Callable[..., Outcome], call: Call, asked: Asked, expected: dict[str, str]) -> Outcome:

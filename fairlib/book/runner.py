@@ -1,190 +1,145 @@
 """Works off the units of `fairlib.book.experiments`, and reads what they found.
 
-Each unit becomes one record, `data/results/<chapter>/<unit>.json`, written whole when the unit is done. A unit that has
-its record is not run again, unless the record is stale: something that its numbers come from has changed since (see
-`fairlib.digest`, which gives the record's `source`), and `fairlib.book.verify` has not found that this moves no number
-(it notes the digest that it saw under `verified`). To run a unit again for another reason, delete its record.
+A unit's record is written whole when the unit is done. A unit that has its record is not run again, unless the record
+is stale (`fairlib.book.units`). To run a unit again for another reason, delete its record.
 """
 
 import argparse
 import importlib
 import json
 import os
-import pkgutil
-import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
-from types import ModuleType
 
 import joblib
 import pandas as pd
 
-from fairlib import checks, digest, files, runtime
-from fairlib.book import claims
+from fairlib import checks, files, runtime
+from fairlib.book import claims, units
+from fairlib.book.progress import Outcome, exit_status, watched
+from fairlib.book.units import Unit
 
-EXPERIMENTS = "fairlib.book.experiments"
-FIELDS = {"arguments", "source", "provenance", "result"}
-VERIFIED = {"date", "sample", "source"}
-SECONDS_BETWEEN_LINES = 20  # of status, where there is no terminal
 Call = tuple[int, str, dict]  # number, module and arguments of a unit
-Outcome = tuple[int, dict | None, str | None]  # its number, and its record or what went wrong
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One call of a chapter's `run`, with JSON values as arguments."""
-
-    chapter: str
-    arguments: dict
-
-    @property
-    def name(self) -> str:
-        """`chapter/key=value,...`, for people and for the record's path."""
-        values = {key: re.sub(r"[^a-zA-Z0-9.-]+", "_", str(value)).strip("_") for key, value in self.arguments.items()}
-        return f"{self.chapter}/{','.join(f'{key}={value}' for key, value in values.items())}"
-
-    @property
-    def path(self) -> Path:
-        return files.root() / "results" / f"{self.name}.json"
-
-    def record(self) -> dict | None:
-        """What the unit found, or None where it has no record yet. Raises ValueError for a damaged one."""
-        if not self.path.is_file():
-            return None
-        try:
-            record = json.loads(self.path.read_text())
-            if missing := FIELDS - record.keys():
-                raise ValueError(f"{', '.join(sorted(missing))} missing")
-            if record["arguments"] != self.arguments:
-                raise ValueError(f"it has the arguments {record['arguments']}, expected {self.arguments}")
-            if "verified" in record and (missing := VERIFIED - record["verified"].keys()):
-                raise ValueError(f"{', '.join(sorted(missing))} of verified missing")
-        except (ValueError, AttributeError) as error:
-            raise ValueError(
-                f"{self.path} is not a whole record of its unit ({error}); restore it with `git checkout -- data`, "
-                f"or delete it and run `make reproduce ONLY={self.name}`"
-            ) from error
-        return record
-
-    def write(self, record: dict) -> None:
-        """Keep the record, whole or not at all."""
-        with files.replacing(self.path) as partial:
-            partial.write_text(json.dumps(record, allow_nan=False) + "\n")
-
-
-def modules() -> dict[str, ModuleType]:
-    """The modules of `fairlib.book.experiments` that have units or estimates, by chapter."""
-    names = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(EXPERIMENTS).__path__))
-    found = {name: importlib.import_module(f"{EXPERIMENTS}.{name}") for name in names}
-    return {name: module for name, module in found.items() if hasattr(module, "units") or hasattr(module, "estimates")}
-
-
-def chapters() -> list[str]:
-    """The chapters that have units."""
-    return [name for name, module in modules().items() if hasattr(module, "units")]
-
-
-def units(chapter: str, *profiles: str) -> list[Unit]:
-    """A chapter's units in these profiles, each once. Raises ValueError for an unknown chapter."""
-    checks.one_of(chapter, chapters(), "chapter")
-    found: dict[str, Unit] = {}
-    for profile in profiles:
-        for arguments in modules()[chapter].units(profile):
-            unit = Unit(chapter, json.loads(json.dumps(arguments)))
-            if found.setdefault(unit.name, unit) != unit:
-                raise ValueError(
-                    f"two units are called {unit.name}; let arguments differ in letters, digits, dots or dashes"
-                )
-    return list(found.values())
-
-
-def chosen(only: str, *profiles: str) -> dict[str, Unit | None]:
-    """What `only` asks for of these profiles, by name: units, and `chapter/` for a chapter that has only estimates.
-
-    only: a part of a name, or a pattern of such a part with * and ?.
-    """
-    found: dict[str, Unit | None] = {}
-    for name, module in modules().items():
-        if hasattr(module, "units"):
-            found |= {unit.name: unit for unit in units(name, *profiles)}
-        else:
-            found[f"{name}/"] = None
-    return {name: unit for name, unit in found.items() if fnmatch(name, f"*{only}*")}
-
-
-def source(chapter: str) -> str:
-    """The digest of all that the chapter's numbers come from, by which a record is known to be stale."""
-    return digest.of(f"{EXPERIMENTS}.{chapter}", "run", _strings(chapter))
-
-
-def _strings(chapter: str) -> list[str]:
-    """The strings among the arguments of a chapter's units, which may name data files."""
-    arguments = (value for unit in units(chapter, *runtime.PROFILES) for value in unit.arguments.values())
-    return sorted({value for value in arguments if isinstance(value, str)})
-
-
-def fresh(record: dict, source: str) -> bool:
-    """Whether a record was made, or verified, with what has this digest."""
-    return source in (record["source"], record.get("verified", {}).get("source"))
 
 
 def records(chapter: str) -> list[dict]:
-    """What the chapter's finished units left: `arguments`, `result` (what `run` returned), `provenance`, `source`.
+    """What the chapter's finished units left, those of both profiles, stale or not.
 
-    Units of both profiles, stale or not. Raises ValueError for an unknown chapter or a damaged record,
-    FileNotFoundError where no unit is finished.
+    Parameters
+    ----------
+    chapter : str
+        One of `units.chapters()`.
+
+    Returns
+    -------
+    list of dict
+        Each has `arguments`, `result` (what `run` returned), `provenance` and `source`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown chapter or a damaged record.
+    FileNotFoundError
+        Where no unit is finished.
     """
-    found = [record for unit in units(chapter, *runtime.PROFILES) if (record := unit.record())]
+    found = [record for unit in units.of(chapter, *runtime.PROFILES) if (record := unit.record())]
     if not found:
         raise FileNotFoundError(f"no results of {chapter} in {files.root()}; run `make reproduce ONLY={chapter}/`")
     return found
 
 
 def results(chapter: str) -> pd.DataFrame:
-    """The `rows` of all `records`, each with its unit's arguments as the first columns; errors as there."""
+    """The rows of all `records` of a chapter.
+
+    Parameters
+    ----------
+    chapter : str
+        One of `units.chapters()`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What stands under `rows` in each result; the first columns are its unit's arguments.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As in `records`.
+    """
     rows = [record["arguments"] | row for record in records(chapter) for row in record["result"]["rows"]]
     return pd.DataFrame(rows)
 
 
 def provenance_line(chapter: str) -> str:
-    """Where those results come from, for the page: when, on what, how long, how much of it all; what was verified."""
+    """Where a chapter's results come from, for the page.
+
+    Parameters
+    ----------
+    chapter : str
+        One of `units.chapters()`.
+
+    Returns
+    -------
+    str
+        When they were computed, on what, how long, how much of it all; what was verified, and what is stale.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As in `records`.
+    """
     found = records(chapter)
     facts = pd.DataFrame([record["provenance"] for record in found])
-    said = {key: " and ".join(sorted(facts[key].astype(str).unique())) for key in facts}
+    values = {key: " and ".join(sorted(facts[key].astype(str).unique())) for key in facts}
     line = (
-        f"Recorded on {said['date']}: {len(found)} of {len(units(chapter, *runtime.PROFILES))} units, "
-        f"{facts['seconds'].sum() / 60:.0f} minutes of {said['device']}, threads per unit: {said['threads']}, "
-        f"torch {said['torch']}, commit {said['commit']}."
+        f"Recorded on {values['date']}: {len(found)} of {len(units.of(chapter, *runtime.PROFILES))} units, "
+        f"{facts['seconds'].sum() / 60:.0f} minutes of {values['device']}, threads per unit: {values['threads']}, "
+        f"torch {values['torch']}, commit {values['commit']}."
     )
     if verified := [record["verified"] for record in found if "verified" in record]:
-        again = len({name for noted in verified for name in noted["sample"]})
-        dates = " and ".join(sorted({noted["date"] for noted in verified}))
+        again = len({name for note in verified for name in note["sample"]})
+        dates = " and ".join(sorted({note["date"] for note in verified}))
         line += f" Verified on {dates}: {again} of them run again, no number moved; that stands for {len(verified)}."
-    current = source(chapter)
-    if stale := sum(not fresh(record, current) for record in found):
+    current = units.source(chapter)
+    if stale := sum(not units.fresh(record, current) for record in found):
         line += f" What they rest on has changed since {stale} of them."
     return line
 
 
 def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]:
-    """Run a profile's units that have no record, or a stale one; return the errors of those that fail, by name.
+    """Run a profile's units that have no record, or a stale one.
 
-    only: as in `chosen`. jobs: units at a time, -1 for one per core.
+    Parameters
+    ----------
+    profile : str
+        `embedded` or `paper`.
+    only : str
+        A part of a unit's name, or a pattern of such a part with * and ?; or `chapter/`.
+    jobs : int
+        Units at a time on this machine, -1 for one per core.
+
+    Returns
+    -------
+    dict of str to str
+        The errors of the units that fail, by name.
+
+    Raises
+    ------
+    ValueError
+        Where nothing matches, a record is damaged, or a cluster is asked for that cannot do the work.
+
+    Notes
+    -----
     With `FAIRLIB_SCHEDULER=tcp://host:port` the units go to that Dask cluster; its workers need this package, but no
     common disk. A result is written here as it arrives, so that an interruption loses only what was under way.
-    Raises ValueError where nothing matches, a record is damaged, or a cluster is asked for that cannot do the work.
     """
     wanted = asked(profile, only)
     before = {unit.name: unit.record() for unit in wanted}
-    sources = {unit.chapter: source(unit.chapter) for unit in wanted}
-    stale = [unit for unit in wanted if (r := before[unit.name]) and not fresh(r, sources[unit.chapter])]
+    sources = {unit.chapter: units.source(unit.chapter) for unit in wanted}
+    stale = [unit for unit in wanted if (r := before[unit.name]) and not units.fresh(r, sources[unit.chapter])]
     todo = [unit for unit in wanted if not before[unit.name]] + stale
     print(f"{len(wanted)} units: {len(wanted) - len(todo)} finished, {len(todo)} to run, {len(stale)} of them stale")
     failed = {}
@@ -200,36 +155,73 @@ def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]
 
 
 def asked(profile: str, only: str) -> list[Unit]:
-    """The units of a profile that `only` asks for, as in `chosen`. Raises ValueError where nothing matches."""
+    """The units of a profile that are asked for.
+
+    Parameters
+    ----------
+    profile : str
+        `embedded` or `paper`.
+    only : str
+        A part of a unit's name, or a pattern of such a part with * and ?; or `chapter/`.
+
+    Returns
+    -------
+    list of Unit
+
+    Raises
+    ------
+    ValueError
+        For an unknown profile, and where nothing matches.
+    """
     checks.one_of(profile, runtime.PROFILES, "profile")
-    found = chosen(only, profile)
+    found = units.chosen(only, profile)
     if not found:
-        names = "\n  ".join(chosen("", profile))
+        names = "\n  ".join(units.chosen("", profile))
         raise ValueError(f"no unit of the profile {profile} matches {only!r}, expected a part of one of:\n  {names}")
     return [unit for unit in found.values() if unit]
 
 
-def worked(units: Sequence[Unit], jobs: int) -> Iterator[tuple[Unit, dict | None, str | None]]:
-    """Run units on all that there is to run on; give each with its record, or its error, as it ends."""
-    if not units:
+def worked(todo: Sequence[Unit], jobs: int) -> Iterator[tuple[Unit, dict | None, str | None]]:
+    """Run units on all that there is to run on.
+
+    Parameters
+    ----------
+    todo : sequence of Unit
+        What to run.
+    jobs : int
+        Units at a time on this machine, -1 for one per core.
+
+    Yields
+    ------
+    tuple of Unit, dict or None, str or None
+        Each unit as it ends, with its record, or with its error.
+    """
+    if not todo:
         return
-    calls = [(i, f"{EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(units)]
+    calls = [(i, f"{units.EXPERIMENTS}.{unit.chapter}", unit.arguments) for i, unit in enumerate(todo)]
     with _under_way(calls, jobs) as (outcomes, running):
-        for i, record, error in _watched(outcomes, len(units), running):
-            yield units[i], record, error
+        for i, record, error in watched(outcomes, len(todo), running):
+            yield todo[i], record, error
 
 
 def estimate(only: str = "") -> None:
     """Let each chapter whose experiments have `estimates` record them for the ledger; say which have no records yet.
 
-    only: as in `chosen`. The other chapters keep their estimates, even those that read the records of a chosen one.
+    Parameters
+    ----------
+    only : str
+        A part of a unit's name, or a pattern of such a part with * and ?; or `chapter/`.
+
+    Notes
+    -----
+    The other chapters keep their estimates, even those that read the records of a chosen one.
     """
     started = time.perf_counter()
-    asked = {name.split("/")[0] for name in chosen(only, *runtime.PROFILES)}
-    for name, module in modules().items():
+    asked = {name.split("/")[0] for name in units.chosen(only, *runtime.PROFILES)}
+    for name, module in units.modules().items():
         if not hasattr(module, "estimates") or (only and name not in asked):
             continue
-        wanted = [units(name, profile) for profile in runtime.PROFILES] if hasattr(module, "units") else [[]]
+        wanted = [units.of(name, profile) for profile in runtime.PROFILES] if hasattr(module, "units") else [[]]
         try:
             if missing := min(sum(not unit.record() for unit in profile) for profile in wanted):
                 raise FileNotFoundError(f"{missing} of its records missing; run `make reproduce ONLY={name}/`")
@@ -244,7 +236,22 @@ def estimate(only: str = "") -> None:
 
 
 def work(i: int, module: str, arguments: dict) -> Outcome:
-    """Run unit number i in the process that calls this; return i and its record, or the error that it ended with."""
+    """Run one unit in the process that calls this.
+
+    Parameters
+    ----------
+    i : int
+        The unit's number.
+    module : str
+        The experiment, by its dotted name.
+    arguments : dict
+        Of its `run`.
+
+    Returns
+    -------
+    tuple of int, dict or None, str or None
+        The number, and the record, or the error that the unit ended with.
+    """
     started = time.perf_counter()
     try:
         with runtime.threads(1):
@@ -269,7 +276,7 @@ def _under_way(calls: Sequence[Call], jobs: int) -> Iterator[tuple[Iterable[Outc
     if address := os.environ.get("FAIRLIB_SCHEDULER"):
         from fairlib.book import cluster  # whose dask.distributed not everybody has
 
-        asked = {module: _strings(module.rpartition(".")[2]) for _, module, _ in calls}
+        asked = {module: units.strings(module.rpartition(".")[2]) for _, module, _ in calls}
         with cluster.connected(address, asked) as client:
             there = cluster.Work(client, work, calls, asked)
             yield there, lambda left: there.running()
@@ -281,68 +288,32 @@ def _under_way(calls: Sequence[Call], jobs: int) -> Iterator[tuple[Iterable[Outc
             yield outcomes, lambda left: min(workers, left)
 
 
-def _watched(outcomes: Iterable[Outcome | None], total: int, running: Callable[[int], int]) -> Iterator[Outcome]:
-    """Pass the outcomes on and keep a line about them: rewritten in a terminal, elsewhere repeated now and then.
-
-    None among them is a moment to look at the line. `running` says how many units are, of so many that are left.
-    """
-    terminal = sys.stderr.isatty()
-    started = said = time.monotonic()
-    done = failed = 0
-
-    def say() -> None:
-        gone, over = time.monotonic() - started, done + failed
-        left = f"about {(total - over) * gone / over / 60:.1f} min left" if over else "time left unknown"
-        line = f"{done} of {total} done, {running(total - over)} running, {failed} failed, {left}"
-        print(f"\r{line:<75}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
-
-    say()
-    for outcome in outcomes:
-        if outcome is not None:
-            failed += outcome[1] is None
-            done += outcome[1] is not None
-            yield outcome
-        if terminal or time.monotonic() > said + SECONDS_BETWEEN_LINES or done + failed == total:
-            said = time.monotonic()
-            say()
-    if terminal:
-        print(file=sys.stderr)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Status 1 where units fail; else see `status`."""
+    """The command line of `make reproduce`.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process where they are left out.
+
+    Returns
+    -------
+    int
+        1 where units fail; else see `fairlib.book.progress.exit_status`.
+    """
     parser = argparse.ArgumentParser(prog="make reproduce", description="Run the units that have no record yet.")
     parser.add_argument("--only", default="", help="a part of a unit's name, or a pattern with * and ?; or a chapter/")
     parser.add_argument("--jobs", type=int, default=-1, help="units at a time on this machine (default: one per core)")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
 
-    def whole() -> bool:
-        failed = reproduce(runtime.profile(), given.only, jobs=given.jobs)
+    def run() -> bool:
+        failed = reproduce(runtime.profile(), arguments.only, jobs=arguments.jobs)
         for name, error in failed.items():
             print(f"failed: {name}: {error}", file=sys.stderr)
-        estimate(given.only)
+        estimate(arguments.only)
         return not failed
 
-    return status("reproduce", whole)
-
-
-def status(name: str, command: Callable[[], bool]) -> int:
-    """The exit status of a command: 0 or 1 as it returns True or False, 2 for bad input, 130 when interrupted.
-
-    It is 1, too, where a worker process of this machine dies, for example for want of memory.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the workers end too
-    try:
-        return 0 if command() else 1
-    except (ValueError, OSError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
-    except BrokenExecutor as error:
-        print(f"\n{name}: a worker process died, what was finished is kept: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
-        return 130
+    return exit_status("reproduce", run)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from fairlib import checks, runtime
-from fairlib.book import runner
-from fairlib.book.runner import Unit
+from fairlib.book import runner, units
+from fairlib.book.progress import exit_status
+from fairlib.book.units import Unit
 
 # Another processor rounds float32 otherwise: seen to move numbers by 1e-5 of themselves, differences of two by 2e-6.
 TOLERANCE = {"rel_tol": 1e-4, "abs_tol": 1e-5}
@@ -40,7 +41,17 @@ def kind(unit: Unit) -> str:
 
 
 def sample(found: Iterable[Recorded]) -> list[Recorded]:
-    """Of the records of one kind, the quickest of each state of the code; ties go by name."""
+    """Of the records of one kind, the quickest of each state of the code; ties go by name.
+
+    Parameters
+    ----------
+    found : iterable of Recorded
+        Units with their records.
+
+    Returns
+    -------
+    list of Recorded
+    """
     drawn: dict[tuple[str, str], Recorded] = {}
     for unit, record in sorted(found, key=lambda one: (one[1]["provenance"]["seconds"], one[0].name)):
         drawn.setdefault((record["source"], record["provenance"]["commit"]), (unit, record))
@@ -50,7 +61,24 @@ def sample(found: Iterable[Recorded]) -> list[Recorded]:
 def moves(
     old: object, new: object, measured: Iterable[str] = (), field: str = "", times: bool = False
 ) -> Iterator[Move]:
-    """Where two results differ; of measured times only whether they are numbers, and how many."""
+    """Where two results differ.
+
+    Parameters
+    ----------
+    old, new : object
+        Two results, or parts of them, as JSON holds them.
+    measured : iterable of str
+        Keys of measured times, of which only the shape is compared.
+    field : str
+        Where in the results the two parts stand.
+    times : bool
+        Whether they are measured times.
+
+    Yields
+    ------
+    Move
+        A field, what it was, what it is.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old.keys() | new.keys():
             inside = f"{field}.{key}".lstrip(".")
@@ -71,7 +99,7 @@ def moves(
         yield field, old, new
 
 
-def said(found: Sequence[Move]) -> str:
+def described(found: Sequence[Move]) -> str:
     """Which fields moved, how often, and the largest move of each."""
     lines = []
     for field, n in sorted(Counter(move[0] for move in found).items()):
@@ -91,11 +119,30 @@ def _number(value: object) -> bool:
 
 
 def verify(profile: str, only: str = "", *, minutes: float | None = None, jobs: int = -1) -> dict[str, str]:
-    """Run a sample of a profile's recorded units again and note what is still the same; return what is not, by kind.
+    """Run a sample of a profile's recorded units again, and note what is still the same.
 
-    only, jobs: as in `runner.reproduce`. minutes: leave out the longest kinds until the rest was recorded in so many
-    minutes of one core. Raises ValueError where nothing matches or a record is damaged, FileNotFoundError where nothing
-    is recorded.
+    Parameters
+    ----------
+    profile : str
+        `embedded` or `paper`.
+    only : str
+        A part of a unit's name, or a pattern of such a part with * and ?; or `chapter/`.
+    minutes : float, optional
+        Leave out the longest kinds until the rest was recorded in so many minutes of one core.
+    jobs : int
+        Units at a time on this machine, -1 for one per core.
+
+    Returns
+    -------
+    dict of str to str
+        What moved, or failed, by kind.
+
+    Raises
+    ------
+    ValueError
+        Where nothing matches or a record is damaged.
+    FileNotFoundError
+        Where nothing is recorded.
     """
     if minutes is not None:
         checks.positive(minutes, "minutes", "such as 10")
@@ -104,11 +151,11 @@ def verify(profile: str, only: str = "", *, minutes: float | None = None, jobs: 
         raise FileNotFoundError(
             f"nothing is recorded of {only or 'this profile'} yet; run `make reproduce ONLY={only}`"
         )
-    sources = {unit.chapter: runner.source(unit.chapter) for unit, _ in recorded}
+    sources = {unit.chapter: units.source(unit.chapter) for unit, _ in recorded}
     kinds: dict[str, list[Recorded]] = {}
     for unit, record in recorded:
         kinds.setdefault(kind(unit), []).append((unit, record))
-    stale = {kind(unit) for unit, record in recorded if not runner.fresh(record, sources[unit.chapter])}
+    stale = {kind(unit) for unit, record in recorded if not units.fresh(record, sources[unit.chapter])}
     drawn = affordable({name: sample(kinds[name]) for name in stale or kinds}, minutes)
     old = {unit.name: record for unit, record in chain(*drawn.values())}
     print(
@@ -122,9 +169,9 @@ def verify(profile: str, only: str = "", *, minutes: float | None = None, jobs: 
         for unit, record, error in outcomes:
             name = kind(unit)
             if record is not None:
-                measured = getattr(runner.modules()[unit.chapter], "MEASURED", ())
+                measured = getattr(units.modules()[unit.chapter], "MEASURED", ())
                 new = json.loads(json.dumps(record["result"]))
-                error = said(list(moves(old[unit.name]["result"], new, measured)))
+                error = described(list(moves(old[unit.name]["result"], new, measured)))
             print(f"{lead}{unit.name}: {error or 'the same'}", flush=True)
             if error:
                 problems[name] = error
@@ -161,19 +208,30 @@ def note(found: Iterable[Recorded], names: Sequence[str], source: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Status 1 where a number moved or a unit failed; else see `runner.status`."""
+    """The command line of `make verify`.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process where they are left out.
+
+    Returns
+    -------
+    int
+        1 where a number moved or a unit failed; else see `fairlib.book.progress.exit_status`.
+    """
     parser = argparse.ArgumentParser(prog="make verify", description="Run a sample of the recorded units again.")
     parser.add_argument("--only", default="", help="a part of a unit's name, or a pattern with * and ?")
     parser.add_argument("--jobs", type=int, default=-1, help="units at a time on this machine (default: one per core)")
     parser.add_argument("--minutes", default="", help="leave out the longest kinds until the rest fits (default: none)")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
 
-    def whole() -> bool:
+    def run() -> bool:
         try:
-            minutes = float(given.minutes) if given.minutes else None
+            minutes = float(arguments.minutes) if arguments.minutes else None
         except ValueError as error:
-            raise ValueError(f"MINUTES is {given.minutes!r}, expected a number such as 10") from error
-        problems = verify(runtime.profile(), given.only, minutes=minutes, jobs=given.jobs)
+            raise ValueError(f"MINUTES is {arguments.minutes!r}, expected a number such as 10") from error
+        problems = verify(runtime.profile(), arguments.only, minutes=minutes, jobs=arguments.jobs)
         for name in problems:
             print(
                 f"nothing is noted on {name}; `make reproduce ONLY='{name}'` runs its stale units again, and a fresh "
@@ -182,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         return not problems
 
-    return runner.status("verify", whole)
+    return exit_status("verify", run)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def evaluating(model: nn.Module) -> None:
     """
     from torch import nn
 
-    instance(model, nn.Module, "the model", "get one with fairlib.training.shipped or fairlib.models.pretrained")
+    instance(model, nn.Module, "the model", "get one with fairlib.training.shipped or fairlib.imagenet.pretrained")
     if model.training:
         raise ValueError("the model is in training mode, expected evaluation mode; call model.eval() first")
 

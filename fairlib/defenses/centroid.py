@@ -1,8 +1,4 @@
-"""The centroid defence: a class is fair at a layer when the input's activations lie near its centroid's.
-
-First paper, section 3.2 and Algorithm 1. The defaults are those of the released code, from which the paper's tables
-came; every place where the text says otherwise is a named argument (see the chapter on what the paper leaves open).
-"""
+"""The centroid defence: Algorithm 1 of the first paper (section 3.2), for many images and centroids at once."""
 
 from collections.abc import Sequence
 
@@ -10,32 +6,77 @@ import torch
 from torch import Tensor
 
 from fairlib import checks
+from fairlib.defenses.sets import released_sets
 from fairlib.models import LayeredModel
 
 NOBODY = -1
 
 
 class CentroidDefense:
-    """Algorithm 1: tally, over the layers, which classes' centroids are near; predict the class with the most votes.
+    """Tally, over the layers, which classes' centroids are near, and predict the class with the most votes.
 
-    model: a `LayeredModel` in evaluation mode. centroids: (K, C, H, W), or (S, K, C, H, W) for S sets at once, float32
-    in [0, 1]. alpha: K thresholds alpha_j in [0, 1], the largest rescaled cosine distance (1 - cos) / 2 at which class
-    j is fair.
+    A class is fair at a layer when the input's activations lie near its centroid's. The defaults are those of the
+    released code, from which the paper's tables came; every place where the text says otherwise is a named argument.
 
-    taps: `released`, `paper`, or names that `model.layers` yields, kept in the network's order. weights: one vote's
-    worth at each tap, in that order (default 1; the ablation uses e^l and e^-l).
-    conv_cosine: on convolution maps, `channels` (cosine over channels at each pixel, then the mean over pixels) or
-    `flat` (one cosine of the flattened maps, as the text's formula reads).
-    comparison: `le` (D <= alpha, released) or `lt` (D < alpha, Algorithm 1).
-    nobody: whether a tap at which no class is fair votes for "nobody", which wins only with strictly more votes than
-    any class.
-    ties: among the classes with the most votes, `lowest` or `highest` index, one at `random` (needs `generator`), or
-    the `closest` by mean distance over taps and sets.
-    loose_rule: `released` (true class among those tied at the most votes, fewer than 4 tied) or `top3`.
-    sets: with several sets, `sum` the votes, count a class once if `any` set finds it fair, or `released` (see
-    `_released_sets`).
+    Parameters
+    ----------
+    model : LayeredModel
+        In evaluation mode: its layers NN_1, ..., NN_n are what is compared.
+    centroids : Tensor
+        k_j, one image per class, (K, C, H, W), or (S, K, C, H, W) for S sets at once; float32 in [0, 1].
+    alpha : sequence of float or Tensor
+        K thresholds alpha_j in [0, 1], the largest distance at which class j is fair.
+    taps : str or sequence of str
+        The layers that are compared: `released`, `paper`, or names that `model.layers` yields, kept in the network's
+        order.
+    weights : sequence of float, optional
+        One vote's worth at each tap, in that order, 0 or more; 1 without it. The ablation uses e^l and e^-l.
+    conv_cosine : {"channels", "flat"}
+        On convolution maps, the cosine over channels at each pixel, then the mean over pixels; or one cosine of the
+        flattened maps, as the text's formula reads.
+    comparison : {"le", "lt"}
+        D <= alpha (released) or D < alpha (Algorithm 1).
+    nobody : bool
+        Whether a tap at which no class is fair votes for "nobody", which wins only with strictly more votes than any
+        class.
+    ties : {"lowest", "highest", "random", "closest"}
+        Which of the classes with the most votes: the lowest or highest index, one at random (needs `generator`), or the
+        closest by mean distance over taps and sets.
+    loose_rule : {"released", "top3"}
+        When the loose defence is right: the true class is among those tied at the most votes, fewer than 4 of them; or
+        among the first three.
+    sets : {"sum", "any", "released"}
+        With several sets: sum the votes; count a class once if any set finds it fair; or as the released code does, by
+        our reading of its loop.
+    generator : Generator, optional
+        Draws the winner of a tie.
 
-    Raises ValueError for whatever does not fit, saying how to mend it.
+    Attributes
+    ----------
+    classes, n_sets : int
+        K and S.
+    taps : tuple of str
+        The L layers that are compared, in the network's order.
+    directions : dict of str to Tensor
+        At each tap the centroids' activations, normalised (S * K, features).
+
+    Raises
+    ------
+    ValueError
+        For whatever does not fit, saying how to mend it.
+
+    Notes
+    -----
+    With D_ij(x) = (1 - cos(NN_i(x), NN_i(k_j))) / 2 in [0, 1] and w_i the weights, the votes are
+
+        T_j(x) = sum_i w_i [D_ij(x) <= alpha_j],    T_nobody(x) = sum_i w_i [D_ij(x) > alpha_j for all j],
+
+    and the prediction is argmax_j T_j, or -1 where T_nobody is larger. Algorithm 1 itself, line by line, is
+    `comparison="lt", nobody=False`.
+
+    References
+    ----------
+    First paper, sections 2 and 3.2, Algorithm 1; section 4 (the loose defence); appendix B; its released notebooks.
     """
 
     def __init__(
@@ -55,12 +96,12 @@ class CentroidDefense:
         generator: torch.Generator | None = None,
     ) -> None:
         checks.evaluating(model)
+        checks.instance(model, LayeredModel, "the model", "write yours as one: its layers are what is compared")
         if not isinstance(centroids, Tensor) or centroids.ndim not in (4, 5):
             shape = tuple(centroids.shape) if isinstance(centroids, Tensor) else type(centroids).__name__
             raise ValueError(f"centroids is {shape}, expected a tensor (K, C, H, W) or (S, K, C, H, W)")
         if centroids.ndim == 4:
             centroids = centroids[None]
-        checks.instance(model, LayeredModel, "the model", "write yours as one: its layers are what is compared")
         self.classes = model.classes
         if centroids.shape[1] != self.classes:
             raise ValueError(f"centroids has {centroids.shape[1]} images a set, expected {self.classes}: one per class")
@@ -97,9 +138,22 @@ class CentroidDefense:
             }
 
     def distances(self, x: Tensor) -> Tensor:
-        """D(NN_i(x), NN_i(k_j)) in [0, 1] for L taps and S sets: x (N, C, H, W) -> (L, N, S, K).
+        """Measure how far the images' activations lie from the centroids'.
 
-        Differentiable in x where x requires a gradient.
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W) of the model's shape, float32 in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            D (L, N, S, K) in [0, 1]; differentiable in x where x requires a gradient.
+
+        Raises
+        ------
+        ValueError
+            For other images, and where the model is no longer in evaluation mode.
         """
         checks.images(x, self.model.shape)
         checks.evaluating(self.model)
@@ -120,31 +174,103 @@ class CentroidDefense:
         return distance.unflatten(1, (self.n_sets, self.classes)).permute(0, 3, 1, 2)
 
     def tally(self, x: Tensor) -> Tensor:
-        """T of Algorithm 1, the votes for each class: x (N, C, H, W) -> (N, K) float32."""
+        """Count the votes for each class.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W), float32 in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            T of Algorithm 1 (N, K), float32.
+
+        Raises
+        ------
+        ValueError
+            As `distances` does.
+        """
         return self._count(x)[0]
 
     def predict(self, x: Tensor) -> Tensor:
-        """The class with the most votes: x (N, C, H, W) -> (N,) int64, -1 where "nobody" wins."""
+        """Classify images.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W), float32 in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            The class with the most votes (N,), int64; -1 where "nobody" wins.
+
+        Raises
+        ------
+        ValueError
+            As `distances` does.
+        """
         return self._winner(*self._count(x))
 
     def loose(self, x: Tensor, y: Tensor) -> Tensor:
-        """Whether the loose defence counts the true class y (N,) as found: (N,) bool."""
-        count = self._count(x)
+        """Say for which images the loose defence counts as right.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W), float32 in [0, 1].
+        y : Tensor
+            True labels (N,), int64.
+
+        Returns
+        -------
+        Tensor
+            (N,) bool, by `loose_rule`.
+
+        Raises
+        ------
+        ValueError
+            As `distances` does, and for labels that do not fit.
+        """
+        tally, nobody, _ = self._count(x)
         checks.labels(y, len(x), self.classes)
-        return self._found(*count[:2], y)
+        return self._loosely_right(tally, nobody, y)
 
     def predict_and_loose(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """`predict(x)` and `loose(x, y)` from one pass over the layers."""
-        count = self._count(x)
+        """Give `predict(x)` and `loose(x, y)` from one pass over the layers.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images (N, C, H, W), float32 in [0, 1].
+        y : Tensor
+            True labels (N,), int64.
+
+        Returns
+        -------
+        predicted : Tensor
+            As from `predict`.
+        loose : Tensor
+            As from `loose`.
+
+        Raises
+        ------
+        ValueError
+            As `loose` does.
+        """
+        tally, nobody, distance = self._count(x)
         checks.labels(y, len(x), self.classes)
-        return self._winner(*count), self._found(*count[:2], y)
+        return self._winner(tally, nobody, distance), self._loosely_right(tally, nobody, y)
 
     def _norm(self, a: Tensor) -> Tensor:
+        """The length of what one cosine compares: at each pixel of a map, or of all features."""
         dim = 1 if a.ndim == 2 or self.conv_cosine == "channels" else (1, 2, 3)
         # torch.linalg.vector_norm is 90 times slower than this on the channels of a convolution map.
         return a.square().sum(dim, keepdim=True).clamp_min_(1e-16).sqrt_()
 
     def _pixels(self, a: Tensor) -> int:
+        """How many cosines are averaged."""
         return a[0, 0].numel() if a.ndim == 4 and self.conv_cosine == "channels" else 1
 
     def _count(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -159,13 +285,14 @@ class CentroidDefense:
     def _fair(self, distance: Tensor) -> Tensor:
         """How often each class is fair at each tap: distances (L, N, S, K) -> (L, N, K)."""
         if self.sets == "released":
-            return _released_sets(distance, self.alpha, self.strict)
+            return released_sets(distance, self.alpha, self.strict)
         fair = distance < self.alpha if self.strict else distance <= self.alpha
         if self.n_sets == 1:
             return fair[:, :, 0]
         return fair.any(2) if self.sets == "any" else fair.sum(2)
 
     def _winner(self, tally: Tensor, nobody: Tensor, distance: Tensor) -> Tensor:
+        """The class with the most votes (N,), -1 where nobody has more."""
         most = tally.amax(1, keepdim=True)
         if self.ties == "lowest":
             winner = tally.argmax(1)
@@ -180,7 +307,8 @@ class CentroidDefense:
             winner = order.masked_fill(tally < most, -torch.inf).argmax(1)
         return winner.masked_fill_(nobody > most[:, 0], NOBODY)
 
-    def _found(self, tally: Tensor, nobody: Tensor, y: Tensor) -> Tensor:
+    def _loosely_right(self, tally: Tensor, nobody: Tensor, y: Tensor) -> Tensor:
+        """Whether the true class is among the first three, or among the few tied at the top (N,)."""
         own = tally.gather(1, y[:, None])
         if self.loose_rule == "top3":  # more votes, or as many and a lower index, is ahead
             index = torch.arange(self.classes, device=tally.device)
@@ -192,16 +320,18 @@ class CentroidDefense:
 
 
 def _numbers(values: Sequence[float] | Tensor, n: int, name: str, what: str) -> Tensor:
+    """The n numbers that `name` stands for, as a tensor."""
     try:
-        found = torch.as_tensor(values, dtype=torch.float32)
+        numbers = torch.as_tensor(values, dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{name} is {values!r}, expected {n} numbers, {what}") from error
-    if found.shape != (n,):
-        raise ValueError(f"{name} has shape {tuple(found.shape)}, expected ({n},): {what}")
-    return found
+    if numbers.shape != (n,):
+        raise ValueError(f"{name} has shape {tuple(numbers.shape)}, expected ({n},): {what}")
+    return numbers
 
 
 def _taps(model: LayeredModel, taps: str | Sequence[str], probe: Tensor) -> tuple[str, ...]:
+    """The names of the layers that are compared, in the network's order; the probe is an image."""
     if isinstance(taps, str):
         checks.one_of(taps, ("released", "paper"), "taps (as a word)")
         return model.released_taps if taps == "released" else model.paper_taps
@@ -212,25 +342,3 @@ def _taps(model: LayeredModel, taps: str | Sequence[str], probe: Tensor) -> tupl
     if unknown or not taps or len(set(taps)) < len(taps):
         raise ValueError(f"taps is {tuple(taps)}, expected distinct names among: {', '.join(known)}")
     return tuple(name for name in known if name in taps)
-
-
-def _released_sets(distance: Tensor, alpha: Tensor, strict: bool) -> Tensor:
-    """Several sets as the released code treats them, as we read its loop: (L, N, S, K) -> (L, N, K).
-
-    One list a layer is turned into distances and filtered once for every set. From the second set on it holds the class
-    indices that survived, followed by the new set's similarities; the indices are taken for similarities, so that
-    (1 - index) / 2 passes any threshold from index 1 on, and what passes is named by its place in the list. Places that
-    stand for no class are dropped.
-    """
-    taps, n, n_sets, classes = distance.shape
-    places = torch.arange(classes, device=distance.device)
-    fair = torch.zeros(taps, n, classes, dtype=torch.bool, device=distance.device)
-    for s in range(n_sets):
-        survivors = fair.sum(-1, keepdim=True)
-        place = (fair.cumsum(-1) - 1).masked_fill(~fair, classes)  # of each survivor in the list
-        values = torch.full((taps, n, classes + 1), torch.inf, device=distance.device)
-        values.scatter_(-1, place, ((1 - places.float()) / 2).expand(taps, n, classes))
-        own = places - survivors  # where the new set's similarities continue the list
-        values = torch.where(own >= 0, distance[:, :, s].gather(-1, own.clamp_min(0)), values[..., :classes])
-        fair = values < alpha if strict else values <= alpha
-    return fair

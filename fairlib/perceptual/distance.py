@@ -119,6 +119,10 @@ def distance(name: str, *, weights: Path | None = None) -> Distance:
         take.
     FileNotFoundError
         For weights that are missing.
+
+    References
+    ----------
+    The second paper, section 3.2: PieAPP is the cost of its attack, LPIPS and DISTS judge in its table 1.
     """
     checks.one_of(name, NAMES, "name")
     if weights is not None:

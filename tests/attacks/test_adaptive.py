@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairlib import data, runtime
 from fairlib.attacks import adaptive, fgsm, pgd
-from fairlib.attacks.adaptive import TEMPERATURES, leads, objective
+from fairlib.attacks.adaptive import TEMPERATURES, mean_lead, soft_leads
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
@@ -80,7 +80,7 @@ def margin(defense: CentroidDefense, x: torch.Tensor) -> float:
     return (defense.distances(x)[:, :, 0] - defense.alpha).abs().min().item()
 
 
-def becomes_the_tally(leads) -> None:
+def becomes_the_tally(soft_leads) -> None:
     seen = set()
     for defense, n in ((DEEP, 300), (PLANE, 100)):
         x = torch.rand(n, *defense.model.shape, generator=runtime.generator(2))
@@ -88,7 +88,7 @@ def becomes_the_tally(leads) -> None:
             if margin(defense, image) < 1e-3:
                 continue
             for y in range(defense.classes):
-                (lead,) = leads(defense, image, torch.tensor([y]), temperatures=[1e-5])[0].tolist()
+                (lead,) = soft_leads(defense, image, torch.tensor([y]), temperatures=[1e-5])[0].tolist()
                 assert lead == pytest.approx(hard_leads(defense, image, y), abs=1e-6)
                 errs = defense.predict(image).item() != y
                 assert (max(lead) > 0) == errs
@@ -96,7 +96,7 @@ def becomes_the_tally(leads) -> None:
     assert seen >= {(False, False), (True, False), (True, True)}, "errors by rivals and by nobody were both met"
 
 
-def is_the_formula(leads) -> None:
+def is_the_formula(soft_leads) -> None:
     """One layer, so that votes can be written out: v_j = 1 / (1 + exp((D_j - alpha_j) / T))."""
     x = toward(70)
     distance, alpha = PLANE.distances(x)[0, 0, 0].tolist(), PLANE.alpha.tolist()
@@ -104,45 +104,45 @@ def is_the_formula(leads) -> None:
         v = [1 / (1 + math.exp((d - a) / temperature)) for d, a in zip(distance, alpha, strict=True)]
         nobody = (1 - v[0]) * (1 - v[1]) * (1 - v[2])
         expected = [v[0] - v[1] + 0.5, -math.inf, v[2] - v[1] - 0.5, nobody - v[1] - 0.5]
-        found = leads(PLANE, x, torch.tensor([1]), temperatures=[9.0, temperature])
+        found = soft_leads(PLANE, x, torch.tensor([1]), temperatures=[9.0, temperature])
         assert found.shape == (2, 1, 4)
         assert found[1, 0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("check", [becomes_the_tally, is_the_formula])
-def test_leads(check):
-    check(leads)
+def test_soft_leads(check):
+    check(soft_leads)
 
 
 def without_ties(*args, **kwargs):
-    return leads(*args, **kwargs, tie_aware=False)
+    return soft_leads(*args, **kwargs, tie_aware=False)
 
 
 def ties_to_the_highest(defense, x, y, *, temperatures):
-    lead = leads(defense, x, y, temperatures=temperatures).clone()
+    lead = soft_leads(defense, x, y, temperatures=temperatures).clone()
     index = torch.arange(defense.classes)
     lead[..., :-1] += torch.where(index < y[:, None], -1.0, 1.0)
     return lead
 
 
 def nobody_forgotten(*args, **kwargs):
-    lead = leads(*args, **kwargs).clone()
+    lead = soft_leads(*args, **kwargs).clone()
     lead[..., -1] = -torch.inf
     return lead
 
 
 def nobody_wins_ties(*args, **kwargs):
-    lead = leads(*args, **kwargs).clone()
+    lead = soft_leads(*args, **kwargs).clone()
     lead[..., -1] += 1
     return lead
 
 
 def own_class_counted(defense, x, y, **kwargs):
-    return leads(defense, x, y, **kwargs).nan_to_num(neginf=0.25)
+    return soft_leads(defense, x, y, **kwargs).nan_to_num(neginf=0.25)
 
 
 def always_warm(defense, x, y, *, temperatures):
-    return leads(defense, x, y, temperatures=[0.1] * len(temperatures))
+    return soft_leads(defense, x, y, temperatures=[0.1] * len(temperatures))
 
 
 @pytest.mark.parametrize("check", [becomes_the_tally, is_the_formula])
@@ -162,7 +162,7 @@ PIXELS = st.floats(0, 1, width=32)
 def test_leads_approach_the_tally_as_the_temperature_falls(pixels, y, tie_aware):
     """|sigmoid(m / T) - [m >= 0]| <= exp(-|m| / T): L layers: no lead is off by more than 2 L K exp(-margin / T)."""
     x = torch.tensor(pixels).view(1, 1, 2, 2)
-    found = leads(DEEP, x, torch.tensor([y]), temperatures=[0.1, 0.01, 0.001], tie_aware=tie_aware)[:, 0]
+    found = soft_leads(DEEP, x, torch.tensor([y]), temperatures=[0.1, 0.01, 0.001], tie_aware=tie_aware)[:, 0]
     hard = torch.tensor(hard_leads(DEEP, x, y))
     if not tie_aware:
         hard += torch.tensor([-0.5 if j < y else 0.5 for j in range(6)])
@@ -175,7 +175,7 @@ def test_leads_approach_the_tally_as_the_temperature_falls(pixels, y, tie_aware)
 
 def test_without_the_bucket_nobody_is_no_rival():
     defense = CentroidDefense(PLANE.model, torch.cat([toward(0), toward(90), toward(200)]), PLANE.alpha, nobody=False)
-    assert leads(defense, toward(300), torch.tensor([1]), temperatures=[0.1])[0, 0, -1] == -math.inf
+    assert soft_leads(defense, toward(300), torch.tensor([1]), temperatures=[0.1])[0, 0, -1] == -math.inf
     assert PLANE.predict(toward(300)).item() == -1 and defense.predict(toward(300)).item() == 0
 
 
@@ -183,7 +183,7 @@ def test_the_gradient_equals_finite_differences():
     x, y = 0.2 + 0.6 * torch.rand(20, 1, 2, 2, generator=runtime.generator(3)), torch.arange(20) % 5
 
     def value(z):
-        return leads(DEEP, z, y, temperatures=[0.3])[0, range(20), (y + 1) % 5]
+        return soft_leads(DEEP, z, y, temperatures=[0.3])[0, range(20), (y + 1) % 5]
 
     z = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(value(z).sum(), z)
@@ -196,9 +196,9 @@ def test_the_gradient_equals_finite_differences():
 
 def test_the_objective_follows_the_leader_or_the_rival():
     lead = torch.tensor([[[1.0, -math.inf, 3.0, -math.inf]], [[5.0, -math.inf, 1.0, -math.inf]]])
-    assert objective(lead).tolist() == [4.0]
-    assert objective(lead, 0).tolist() == [3.0]
-    assert objective(lead, 1).tolist() == objective(lead, 3).tolist() == [4.0], "whoever leads stands in for no rival"
+    assert mean_lead(lead).tolist() == [4.0]
+    assert mean_lead(lead, 0).tolist() == [3.0]
+    assert mean_lead(lead, 1).tolist() == mean_lead(lead, 3).tolist() == [4.0], "whoever leads stands in for no rival"
 
 
 # --- The attack. ------------------------------------------------------------------------------------------------------
@@ -229,8 +229,8 @@ def finds_what_exhaustive_search_finds(attack) -> None:
 
 
 def stays_within_the_budget(attack) -> None:
-    for eps, options in itertools.product((0.05, 0.3), ({}, {"generator": runtime.generator(0)}, {"step": 1.0})):
-        x_adv = attack(PLANE, PLANE_X, PLANE_Y, eps=eps, steps=10, **options)
+    for eps, options in itertools.product((0.05, 0.3), ({}, {"generator": runtime.generator(0)}, {"step_size": 1.0})):
+        x_adv = attack(PLANE, PLANE_X, PLANE_Y, eps=eps, iterations=10, **options)
         assert (x_adv - PLANE_X).abs().max() <= eps + 1e-6
         assert x_adv.min() >= 0 and x_adv.max() <= 1
 
@@ -241,7 +241,7 @@ def stops_where_the_defence_errs(attack) -> None:
     assert torch.equal(attack(PLANE, PLANE_X, wrong, eps=0.3), PLANE_X)
     right = PLANE.predict(PLANE_X) == PLANE_Y
     for t in (4, 9, 14):
-        before, after = (attack(PLANE, PLANE_X, PLANE_Y, eps=0.3, steps=steps) for steps in (t, t + 1))
+        before, after = (attack(PLANE, PLANE_X, PLANE_Y, eps=0.3, iterations=steps) for steps in (t, t + 1))
         fooled = PLANE.predict(before) != PLANE_Y
         assert torch.equal(before[fooled], after[fooled])
         assert (before != after).flatten(1).any(1)[right & ~fooled].float().mean() > 0.5
@@ -294,10 +294,10 @@ def no_op(defense, x, y, **options):
     return x.detach().clone()
 
 
-def runs_on(defense, x, y, *, eps, steps=50, **options):
+def runs_on(defense, x, y, *, eps, iterations=50, **options):
     """Keeps stepping at random where the defence errs already."""
-    x_adv = adaptive(defense, x, y, eps=eps, steps=steps, **options)
-    g = runtime.generator(steps)
+    x_adv = adaptive(defense, x, y, eps=eps, iterations=iterations, **options)
+    g = runtime.generator(iterations)
     return (x_adv + eps * (torch.rand(x.shape, generator=g) - 0.5)).clamp(x - eps, x + eps).clamp(0, 1).detach()
 
 
@@ -309,8 +309,8 @@ def for_the_predicted_class(defense, x, y, **options):
     return adaptive(defense, x, defense.predict(x).roll(1).clamp(min=0), **options)
 
 
-def shared_direction(defense, x, y, *, eps, steps=50, **options):
-    x_adv = adaptive(defense, x, y, eps=eps, steps=steps, **options)
+def shared_direction(defense, x, y, *, eps, iterations=50, **options):
+    x_adv = adaptive(defense, x, y, eps=eps, iterations=iterations, **options)
     return (x + (x_adv - x).mean(0)).clamp(0, 1).detach()
 
 
@@ -349,7 +349,7 @@ def test_a_mutant_is_found(mutant, check):
 )
 def test_budget_and_range_hold(eps, steps, rival, seed, tie_aware):
     generator = None if seed is None else runtime.generator(seed)
-    x_adv = adaptive(DEEP, X, Y, eps=eps, steps=steps, rival=rival, tie_aware=tie_aware, generator=generator)
+    x_adv = adaptive(DEEP, X, Y, eps=eps, iterations=steps, rival=rival, tie_aware=tie_aware, generator=generator)
     assert ((x_adv >= 0) & (x_adv <= 1)).all() and ((x_adv - X).abs() <= eps + 1e-6).all()
     assert (x_adv.shape, x_adv.dtype) == (X.shape, X.dtype)
 
@@ -366,7 +366,7 @@ def survivors(defense, x, y):
 def test_it_fools_the_shipped_defences_where_fgsm_and_pgd_do_not(shipped, digits):
     x, y = digits
     blind = survivors(shipped, fgsm(shipped.model, x, y, eps=0.1), y)
-    blind &= survivors(shipped, pgd(shipped.model, x, y, eps=0.1, step=0.0125, steps=20), y)
+    blind &= survivors(shipped, pgd(shipped.model, x, y, eps=0.1, step_size=0.0125, iterations=20), y)
     left = survivors(shipped, adaptive(shipped, x, y, eps=0.1), y)
     assert blind.sum() > 30
     assert left.sum() < 0.85 * blind.sum()
@@ -375,7 +375,7 @@ def test_it_fools_the_shipped_defences_where_fgsm_and_pgd_do_not(shipped, digits
 def test_more_steps_help_no_image(shipped, digits):
     """The path is the same, only longer, and it ends where the defence is fooled."""
     x, y = digits
-    few, many = (survivors(shipped, adaptive(shipped, x, y, eps=0.1, steps=steps), y) for steps in (5, 20))
+    few, many = (survivors(shipped, adaptive(shipped, x, y, eps=0.1, iterations=steps), y) for steps in (5, 20))
     assert (many <= few).all() and many.sum() < few.sum()
 
 
@@ -393,8 +393,8 @@ GOOD = {"defense": DEEP, "x": X, "y": Y, "eps": 0.1}
     ("wrong", "mend"),
     [
         ({"eps": 8}, "eps is 8, expected a number in"),
-        ({"step": 2.0}, "step is 2.0, expected a number in"),
-        ({"steps": 0}, "steps is 0, expected a whole number of 1 or more"),
+        ({"step_size": 2.0}, "step_size is 2.0, expected a number in"),
+        ({"iterations": 0}, "iterations is 0, expected a whole number of 1 or more"),
         ({"temperatures": []}, "temperatures is empty, expected one or more positive numbers"),
         ({"temperatures": [0.1, 0.0]}, "a temperature is 0.0, expected a positive number"),
         ({"temperatures": [math.nan]}, "a temperature is nan, expected a positive number"),
@@ -414,7 +414,7 @@ def test_what_does_not_fit_is_refused(wrong, mend):
         given = {"temperatures": [0.1]} | GOOD | wrong
         given.pop("eps")
         with pytest.raises(ValueError, match=mend):
-            leads(**given)
+            soft_leads(**given)
 
 
 def other(centroids=1, **options) -> CentroidDefense:
@@ -437,7 +437,7 @@ def test_a_rule_that_the_surrogate_does_not_know_is_refused(defense):
     with pytest.raises(ValueError, match=mend):
         adaptive(defense, X, Y, eps=0.1)
     with pytest.raises(ValueError, match=mend):
-        leads(defense, X, Y, temperatures=[0.1])
+        soft_leads(defense, X, Y, temperatures=[0.1])
 
 
 def test_a_model_in_training_mode_is_refused():

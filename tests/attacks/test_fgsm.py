@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from oracles import doubted, same_but_for_noise
-from torch import Tensor, nn
+from oracles import Logits, doubted, same_but_for_noise
+from torch import nn
 
 from fairlib.attacks import fgsm, fgsm_grid, input_gradient
 from fairlib.attacks.loss import margin
@@ -38,17 +38,6 @@ class Linear(LayeredModel):
     def layers(self, x):
         yield "linear", self.linear(x.flatten(1))
         yield "log_softmax", F.log_softmax(self.linear(x.flatten(1)), dim=1)
-
-
-class Logits(nn.Module):
-    """What Foolbox wants to see of a network: it puts the softmax into its own loss."""
-
-    def __init__(self, network: LayeredModel) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return list(self.network.layers(x))[-2][1]
 
 
 with torch.random.fork_rng(devices=[]):

@@ -1,6 +1,7 @@
 """The margin and the cross-entropy against float64; what a sure, broken or careless model does to every attack."""
 
 import copy
+import inspect
 import math
 import warnings
 from functools import partial
@@ -10,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import Logits
 from torch import Tensor, nn
 
 from fairlib import attacks, dro, evaluation, perceptual, photographs, runtime, training
-from fairlib.attacks.loss import answers, cross_entropy, lead, margin, named
+from fairlib.attacks.gradients import named
+from fairlib.attacks.loss import answers, cross_entropy, lead, margin
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 G = torch.Generator().manual_seed(0)
@@ -39,21 +42,27 @@ class Line(nn.Module):
 EVERY = {
     "fgsm": partial(attacks.fgsm, eps=0.05),
     "fgsm_grid": lambda model, x, y: next(iter(attacks.fgsm_grid(model, x, y, eps=[0.05]))),
-    "lpa": partial(attacks.lpa, bound=0.1, distance=COST, N=3, searches=1),
-    "perc_al": partial(attacks.perc_al, N=4),
-    "perceptual": partial(attacks.perceptual, cost=COST, N=3, eps=0.5, lam=0.1),
-    "pgd": partial(attacks.pgd, eps=0.05, step=0.02, steps=3),
-    "pgd_l2": partial(attacks.pgd_l2, N=3, eps=0.5),
-    "pgd_step": partial(attacks.pgd_step, eps=0.5),
-    "ppgd": partial(attacks.ppgd, bound=0.1, distance=COST, N=3),
-    "ssim_step": partial(attacks.ssim_step, eps=0.5),
+    "lpa": partial(attacks.lpa, bound=0.1, distance=COST, iterations=3, searches=1),
+    "perc_al": partial(attacks.perc_al, iterations=4),
+    "perceptual": partial(attacks.perceptual, cost=COST, iterations=3, step_size=0.5, cost_weight=0.1),
+    "pgd": partial(attacks.pgd, eps=0.05, step_size=0.02, iterations=3),
+    "pgd_l2": partial(attacks.pgd_l2, iterations=3, step_size=0.5),
+    "pgd_step": partial(attacks.pgd_step, length=0.5),
+    "ppgd": partial(attacks.ppgd, bound=0.1, distance=COST, iterations=3),
+    "ssim_step": partial(attacks.ssim_step, length=0.5),
 }
 DIRECTIONS = {"fgsm", "fgsm_grid", "lpa", "perc_al", "pgd", "pgd_l2", "pgd_step", "ppgd", "ssim_step"}
 
 
 def test_every_attack_that_takes_a_model_is_here():
-    on_defences_or_blind = {"adaptive", "square", "random_sign", "input_gradient"}
-    assert set(EVERY) == set(attacks.__all__) - on_defences_or_blind
+    """Public, and called as attack(model, x, y, *, ...); two attack a defence, one asks nobody."""
+    shared = {
+        name
+        for name in attacks.__all__
+        if callable(one := getattr(attacks, name))
+        and list(inspect.signature(one).parameters)[:3] == ["model", "x", "y"]
+    }
+    assert set(EVERY) == shared - {"random_sign", "input_gradient", "gradient_and_right", "answers", "margin_at"}
 
 
 # --- The numbers. -----------------------------------------------------------------------------------------------------
@@ -133,7 +142,7 @@ def test_float32_says_what_float64_says(network, dataset, scale):
     double = copy.deepcopy(single).double()
     for attack, (step, steps), allowed in (
         (partial(attacks.fgsm, eps=0.2), (0.2, 1), 0.005),
-        (partial(attacks.pgd, eps=0.1, step=0.0125, steps=20), (0.0125, 20), 0.01),
+        (partial(attacks.pgd, eps=0.1, step_size=0.0125, iterations=20), (0.0125, 20), 0.01),
     ):
         eps = 0.2 if steps == 1 else 0.1
         z = x.double()
@@ -147,15 +156,12 @@ def test_float32_says_what_float64_says(network, dataset, scale):
         assert abs(found - exact) <= allowed
 
 
-class Logits(nn.Module):
-    """A network of the book without its log-softmax."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return list(self.network.layers(x))[-2][1]
+@pytest.mark.parametrize("name", EVERY)
+def test_logits_and_log_probabilities_are_attacked_alike(name):
+    """By every attack, of any module: what it has in common with the networks of the book is that it answers."""
+    logits, logs = (EVERY[name](Line(end=end).eval(), X, Y) for end in (lambda z: z, lambda z: z.log_softmax(1)))
+    torch.testing.assert_close(logits, logs, rtol=0, atol=1 / 255 + 1e-5)
+    assert not torch.equal(logits, X)
 
 
 # --- What cannot be used is said, image by image. ---------------------------------------------------------------------
@@ -242,9 +248,9 @@ def test_one_class_is_no_question_elsewhere():
     with pytest.raises(ValueError, match="K >= 2 classes"):
         photographs.predict(model, X)
     with pytest.raises(ValueError, match="K >= 2 classes"):
-        dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0))
+        dro.adversarial_data(model, X, y, attack=EVERY["fgsm"], lr=0.1, generator=runtime.generator(0))
     with pytest.raises(ValueError, match="K >= 2 classes"):
-        dro.train(model, dro.Weighted(X, y, torch.ones(6).double()), alpha=0.1, seed=0)
+        dro.train(model, dro.WeightedImages(X, y, torch.ones(6).double()), lr=0.1, seed=0)
     shapes = (lambda z: z[:3], r"shape \(3, 3\)"), (lambda z: z.sum(), r"shape \(\)"), (lambda z: [z], "a list")
     for answer, what in shapes:
         with pytest.raises(ValueError, match=f"the model answers 6 images with {what}"):
@@ -278,8 +284,9 @@ def test_a_model_made_under_inference_mode_is_refused():
 
 def test_training_works_under_inference_mode():
     def trained():
-        rob = dro.adversarial_data(MODEL, X, Y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0), T1=1)
-        return dro.train(MODEL, rob, alpha=0.1, seed=0, T2=1).weight
+        options = {"lr": 0.1, "generator": runtime.generator(0), "iterations": 1}
+        rob = dro.adversarial_data(MODEL, X, Y, attack=EVERY["fgsm"], **options)
+        return dro.train(MODEL, rob, lr=0.1, seed=0, rounds=1).weight
 
     expected = trained()
     with torch.inference_mode():
@@ -309,9 +316,9 @@ class Writes(Line):
 def test_measuring_and_training_leave_the_images_alone():
     x, y, model = X.clone(), Y.clone(), Writes().eval()
     assert torch.equal(photographs.predict(model, x), photographs.predict(MODEL, X)) and torch.equal(x, X)
-    rob = dro.Weighted(x, y, torch.ones(6).double())
-    dro.train(model, rob, alpha=0.1, seed=0, T2=1)
-    made = dro.adversarial_data(model, x, y, attack=EVERY["fgsm"], alpha=0.1, generator=runtime.generator(0), T1=1)
+    rob = dro.WeightedImages(x, y, torch.ones(6).double())
+    dro.train(model, rob, lr=0.1, seed=0, rounds=1)
+    made = dro.adversarial_data(model, x, y, attack=EVERY["fgsm"], lr=0.1, generator=runtime.generator(0), iterations=1)
     assert torch.equal(x, X) and torch.equal(made.x[:6], X)
     counts = evaluation.under_attack(model, x, y, eps=[0.0, 0.1])
     assert torch.equal(x, X) and counts["right"][0] == 6

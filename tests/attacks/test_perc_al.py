@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from fairlib.attacks.loss import lead
 from fairlib.attacks.perc_al import colour_distance, perc_al
-from fairlib.attacks.perceptual import lead
 from fairlib.perceptual import delta_e, rgb_to_lab
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -69,7 +69,10 @@ def is_adv_libs_with_its_own_colour_difference(attack, theirs) -> None:
         patch.setattr(module, "rgb_to_lab", theirs.rgb2lab_diff)
         patch.setattr(module, "delta_e", theirs.ciede2000_diff)
         for n, alpha_c in ((1, 0.1), (10, 0.5), (30, 0.1)):
-            apart = 255 * (attack(MODEL, X, Y, N=n, alpha_c=alpha_c) - run_theirs(theirs, n, alpha_c)).abs()
+            apart = (
+                255
+                * (attack(MODEL, X, Y, iterations=n, colour_step_size=alpha_c) - run_theirs(theirs, n, alpha_c)).abs()
+            )
             assert apart.max() <= 1.01 and (apart > 0.5).float().mean() < 1e-3
 
 
@@ -79,7 +82,7 @@ def test_perc_al_is_adv_libs(theirs):
 
 def test_what_is_left_is_the_formula_of_the_colour_difference(theirs):
     """Theirs is CIEDE2000 with a 39 for a 30, as its docstring says. Ours finds images as near, by either formula."""
-    ours, others = perc_al(MODEL, X, Y, N=50), run_theirs(theirs, 50)
+    ours, others = perc_al(MODEL, X, Y, iterations=50), run_theirs(theirs, 50)
     assert (margins(ours, Y) > 0).all() and (margins(others, Y) > 0).all()
     assert ((ours - others).abs() > 0.5 / 255).any()
     ours_by, theirs_by = (
@@ -96,21 +99,21 @@ def fools_with_the_confidence_asked_for(attack) -> None:
     """The published code only knows 0 and a fixed 40."""
     moved = []
     for a in (0.0, 0.2, 0.5):
-        x_adv = attack(MODEL, X, Y, a=a, N=40)
+        x_adv = attack(MODEL, X, Y, confidence=a, iterations=40)
         assert (margins(x_adv, Y) > a).all()
         moved.append(colour_distance(rgb_to_lab(X), x_adv).mean())
     assert moved[0] < moved[1] < moved[2], "confidence has its price"
 
 
 def returns_images_of_eight_bits(attack) -> None:
-    x_adv = attack(MODEL, X, Y, N=10)
+    x_adv = attack(MODEL, X, Y, iterations=10)
     torch.testing.assert_close(255 * x_adv, (255 * x_adv).round(), rtol=0, atol=1e-4)
     assert x_adv.min() >= 0 and x_adv.max() <= 1 and not torch.equal(x_adv, X)
 
 
 def comes_nearer_once_it_has_fooled(attack) -> None:
     """More iterations are spent on colour, so the images come back nearer than the first hit."""
-    first, last = (colour_distance(rgb_to_lab(X), attack(MODEL, X, Y, N=n)) for n in (8, 60))
+    first, last = (colour_distance(rgb_to_lab(X), attack(MODEL, X, Y, iterations=n)) for n in (8, 60))
     assert (last < 0.9 * first).all()
 
 
@@ -122,10 +125,10 @@ def test_perc_al(check):
     check(perc_al)
 
 
-unit = module.unit
+normalised = module.normalised
 MUTANTS = {  # what is replaced in the module, and the check that finds it
-    "downhill": ({"unit": lambda g: -unit(g)}, fools_with_the_confidence_asked_for),
-    "unnormalised": ({"unit": lambda g: g}, comes_nearer_once_it_has_fooled),
+    "downhill": ({"normalised": lambda g: -normalised(g)}, fools_with_the_confidence_asked_for),
+    "unnormalised": ({"normalised": lambda g: g}, comes_nearer_once_it_has_fooled),
     "confidence ignored": ({"lead": lambda z, y: 1e9 * lead(z, y)}, fools_with_the_confidence_asked_for),
     "no colour": ({"delta_e": lambda a, b: (a - b).abs().sum(1) * 0}, comes_nearer_once_it_has_fooled),
     "in RGB": ({"rgb_to_lab": lambda x: x, "delta_e": lambda a, b: (a - b).sum(1)}, comes_nearer_once_it_has_fooled),
@@ -144,9 +147,15 @@ def test_a_mutant_is_found(name, monkeypatch):
 @pytest.mark.parametrize(
     "mutant",
     [
-        lambda *args, N, alpha_c, **more: perc_al(*args, N=N, alpha_c=2 * alpha_c, **more),
-        lambda *args, N, alpha_c, **more: perc_al(*args, N=N, alpha_c=alpha_c, alpha_l=0.9, **more),
-        lambda *args, N, alpha_c, **more: perc_al(*args, N=N + 1, alpha_c=alpha_c, **more),
+        lambda *args, iterations, colour_step_size, **more: perc_al(
+            *args, iterations=iterations, colour_step_size=2 * colour_step_size, **more
+        ),
+        lambda *args, iterations, colour_step_size, **more: perc_al(
+            *args, iterations=iterations, colour_step_size=colour_step_size, loss_step_size=0.9, **more
+        ),
+        lambda *args, iterations, colour_step_size, **more: perc_al(
+            *args, iterations=iterations + 1, colour_step_size=colour_step_size, **more
+        ),
         lambda model, x, y, **more: x,
     ],
     ids=["longer colour steps", "shorter loss steps", "one more iteration", "no-op"],
@@ -177,7 +186,7 @@ def test_its_difference_is_ciede2000():
 def test_an_image_is_fooling_or_unchanged(n, a, alpha_l, alpha_c, wrong):
     x, mask = X[:4], torch.tensor(wrong)
     y = torch.where(mask, WRONG[:4], Y[:4])
-    x_adv = perc_al(MODEL, x, y, N=n, a=a, alpha_l=alpha_l, alpha_c=alpha_c)
+    x_adv = perc_al(MODEL, x, y, iterations=n, confidence=a, loss_step_size=alpha_l, colour_step_size=alpha_c)
     same = (x_adv == x).flatten(1).all(1)
     assert same[mask].all()
     assert (same | (margins(x_adv, y) > a)).all()
@@ -185,13 +194,13 @@ def test_an_image_is_fooling_or_unchanged(n, a, alpha_l, alpha_c, wrong):
 
 
 def test_what_is_never_fooled_comes_back():
-    assert torch.equal(perc_al(MODEL, X, Y, N=1, alpha_l=1e-4), X)
+    assert torch.equal(perc_al(MODEL, X, Y, iterations=1, loss_step_size=1e-4), X)
 
 
 def test_each_image_is_attacked_on_its_own():
     y = torch.where(torch.arange(12) % 3 == 0, WRONG, Y)
-    whole = perc_al(MODEL, X, y, N=8)
-    parts = [perc_al(MODEL, a, b, N=8) for a, b in zip(X.split(5), y.split(5), strict=True)]
+    whole = perc_al(MODEL, X, y, iterations=8)
+    parts = [perc_al(MODEL, a, b, iterations=8) for a, b in zip(X.split(5), y.split(5), strict=True)]
     assert ((whole - torch.cat(parts)).abs() > 0.5 / 255).float().mean() < 1e-3
 
 
@@ -199,7 +208,7 @@ def test_black_white_and_grey_images_have_gradients():
     x = torch.tensor([0.0, 1.0, 0.5]).view(3, 1, 1, 1).expand(3, 3, 16, 16).contiguous()
     with torch.no_grad():
         y = MODEL(x).argmax(1)
-    x_adv = perc_al(MODEL, x, y, N=30)
+    x_adv = perc_al(MODEL, x, y, iterations=30)
     assert x_adv.isfinite().all() and (margins(x_adv, y) > 0).all()
 
 
@@ -207,24 +216,24 @@ def test_a_fooled_image_costs_no_gradient_of_the_model():
     calls = []
     model = copy.deepcopy(MODEL)
     model.register_forward_hook(lambda m, i, o: calls.append((len(o), o.requires_grad)))
-    perc_al(model, X, Y, N=30)
+    perc_al(model, X, Y, iterations=30)
     assert 0 < sum(n for n, graded in calls if graded) < 0.8 * 30 * len(X)
 
 
 @pytest.mark.parametrize(("how", "error"), [("fine", None), ("fails", MemoryError), ("nan", ValueError)])
 def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
-    leaves_the_caller_alone(partial(perc_al, N=3), copy.deepcopy(MODEL), X, Y, how, error)
+    leaves_the_caller_alone(partial(perc_al, iterations=3), copy.deepcopy(MODEL), X, Y, how, error)
 
 
 @pytest.mark.parametrize(
     ("wrong", "mend"),
     [
-        ({"a": -1.0}, "a is -1.0, expected 0 or more"),
-        ({"a": math.nan}, "a is nan, expected 0 or more"),
-        ({"N": 0}, "N is 0, expected a whole number of 1 or more"),
-        ({"N": 2.5}, "N is 2.5, expected a whole number of 1 or more"),
-        ({"alpha_l": 0.0}, "alpha_l is 0.0, expected a positive number"),
-        ({"alpha_c": -0.1}, "alpha_c is -0.1, expected a positive number"),
+        ({"confidence": -1.0}, "confidence is -1.0, expected 0 or more"),
+        ({"confidence": math.nan}, "confidence is nan, expected 0 or more"),
+        ({"iterations": 0}, "iterations is 0, expected a whole number of 1 or more"),
+        ({"iterations": 2.5}, "iterations is 2.5, expected a whole number of 1 or more"),
+        ({"loss_step_size": 0.0}, "loss_step_size is 0.0, expected a positive number"),
+        ({"colour_step_size": -0.1}, "colour_step_size is -0.1, expected a positive number"),
         ({"x": X.double()}, "x has dtype torch.float64, expected torch.float32"),
         ({"x": 255 * X}, r"x spans .* expected pixels in \[0, 1\]"),
         ({"x": X[:, :2]}, r"x has 2 channels, expected 1 or 3; drop an alpha channel"),
@@ -236,7 +245,7 @@ def test_the_caller_is_left_alone(leaves_the_caller_alone, how, error):
     ids=lambda v: ",".join(v) if isinstance(v, dict) else str(v)[:40],
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
-    arguments = {"model": MODEL, "x": X, "y": Y, "N": 1} | wrong
+    arguments = {"model": MODEL, "x": X, "y": Y, "iterations": 1} | wrong
     with pytest.raises(ValueError, match=mend):
         perc_al(**arguments)
 
@@ -265,7 +274,7 @@ def test_greys_stay_greys_and_are_turned():
     x, model = X.mean(1, keepdim=True), Grey().eval()
     with torch.no_grad():
         y = model(x).argmax(1)
-    x_adv = perc_al(model, x, y, N=50)
+    x_adv = perc_al(model, x, y, iterations=50)
     assert x_adv.shape == x.shape
     assert (margins(x_adv, y, model) > 0).float().mean() > 0.9
     assert (x_adv - x).flatten(1).norm(dim=1).max() < 5

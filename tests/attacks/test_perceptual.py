@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fairlib import photographs, runtime
 from fairlib.attacks import perceptual, pgd_l2
-from fairlib.attacks.perceptual import lead
+from fairlib.attacks.loss import lead
 from fairlib.perceptual import Distance, distance
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -54,20 +54,22 @@ with torch.no_grad():
     Y = NETWORK(X).argmax(1)
 
 
-def literal(model, x, y, *, cost, eps=0.1, lam=1.0, a=0.0, N=100, quantise="floor") -> Tensor:
+def literal(
+    model, x, y, *, cost, step_size=0.1, cost_weight=1.0, confidence=0.0, iterations=100, quantise="floor"
+) -> Tensor:
     """Algorithm 1 as it is printed, image by image: no batch that shrinks, and the cost is asked afresh each time."""
     found = []
     for image, label in zip(x.split(1), y.split(1), strict=True):
         x_adv = exact = image
-        for k in range(N):
+        for k in range(iterations):
             z = x_adv.clone().requires_grad_()
             logits = model(z)
             others = torch.cat([logits[0, :label], logits[0, label + 1 :]])
             gap = (others.max() - logits[0, label]).item()
-            if gap > a or (k == 0 and gap > 0):
+            if gap > confidence or (k == 0 and gap > 0):
                 break
-            phi = F.cross_entropy(logits, label) - lam * cost.between(cost.features(image), z)[0]
-            exact = (exact + eps * torch.autograd.grad(phi, z)[0]).clamp(0, 1)
+            phi = F.cross_entropy(logits, label) - cost_weight * cost.between(cost.features(image), z)[0]
+            exact = (exact + step_size * torch.autograd.grad(phi, z)[0]).clamp(0, 1)
             levels = 255 * exact
             x_adv = (levels - levels % 1 if quantise == "floor" else levels.round()) / 255
             exact = exact if quantise == "straight_through" else x_adv
@@ -81,9 +83,9 @@ def equals_the_loop(attack) -> None:
     y[::5] = (y[::5] + 1) % 5  # wrong as they come
     for options in (
         {},
-        {"quantise": "round", "a": 1.0, "N": 25},
-        {"quantise": "straight_through", "a": 0.5, "lam": 0.5, "N": 30},
-        {"quantise": "straight_through", "lam": 30.0, "eps": 0.01, "N": 7},
+        {"quantise": "round", "confidence": 1.0, "iterations": 25},
+        {"quantise": "straight_through", "confidence": 0.5, "cost_weight": 0.5, "iterations": 30},
+        {"quantise": "straight_through", "cost_weight": 30.0, "step_size": 0.01, "iterations": 7},
     ):
         found = attack(NETWORK, X, y, cost=SQUARED, **options)
         expected = literal(NETWORK, X, y, cost=SQUARED, **options)
@@ -97,7 +99,7 @@ def reaches_the_balance(attack) -> None:
     """A slope g against lam/2 ||d||^2, never finished: d_k = (1 - (1 - eps lam)^k) g / lam, and k eps g for lam = 0."""
     x, y = torch.full((2, 3, 4, 4), 128 / 255), torch.zeros(2, dtype=torch.int64)
     for k, lam, eps in ((1, 2.0, 0.1), (5, 2.0, 0.1), (40, 2.0, 0.1), (40, 50.0, 0.01), (5, 0.0, 0.05)):
-        options = {"eps": eps, "lam": lam, "a": 1e9, "N": k}
+        options = {"step_size": eps, "cost_weight": lam, "confidence": 1e9, "iterations": k}
         found = attack(Constant().eval(), x, y, cost=SQUARED, quantise="straight_through", **options)
         size = k * eps if lam == 0 else (1 - (1 - eps * lam) ** k) / lam
         torch.testing.assert_close(found, x + size * Constant.g.view(3, 4, 4).expand_as(x), rtol=0, atol=1.01 / 255)
@@ -117,7 +119,9 @@ def rounds_as_it_says(attack) -> None:
         ("straight_through", 3): [1, 2, -1, -2],
     }
     for (quantise, N), levels in expected.items():
-        found = attack(model, x, y, cost=SQUARED, eps=1.0, lam=0.0, a=1e9, N=N, quantise=quantise)
+        found = attack(
+            model, x, y, cost=SQUARED, step_size=1.0, cost_weight=0.0, confidence=1e9, iterations=N, quantise=quantise
+        )
         assert (255 * (found - x)).flatten()[:4].round(decimals=2).tolist() == levels
 
 
@@ -125,7 +129,17 @@ def stops_at_the_lead(attack) -> None:
     """What comes back leads by more than a; a larger a takes an image further, on the same path."""
     leads, moved = [], []
     for a in (0.0, 0.5, 1.0):
-        x_adv = attack(NETWORK, X, Y, cost=SQUARED, a=a, eps=0.05, N=400, quantise="straight_through", lam=0.0)
+        x_adv = attack(
+            NETWORK,
+            X,
+            Y,
+            cost=SQUARED,
+            confidence=a,
+            step_size=0.05,
+            iterations=400,
+            quantise="straight_through",
+            cost_weight=0.0,
+        )
         with torch.no_grad():
             leads.append(lead(NETWORK(x_adv), Y))
         assert (leads[-1] > a).all() and (leads[-1] < a + 1.5).all()
@@ -135,9 +149,9 @@ def stops_at_the_lead(attack) -> None:
 
 def leaves_what_is_wrong(attack) -> None:
     for a in (0.0, 50.0):
-        assert torch.equal(attack(NETWORK, X, (Y + 1) % 5, cost=SQUARED, a=a, N=5), X)
+        assert torch.equal(attack(NETWORK, X, (Y + 1) % 5, cost=SQUARED, confidence=a, iterations=5), X)
     mixed = torch.where(torch.arange(24) % 2 == 0, Y, (Y + 1) % 5)
-    moved = (attack(NETWORK, X, mixed, cost=SQUARED, a=50.0, N=5) != X).flatten(1).any(1)
+    moved = (attack(NETWORK, X, mixed, cost=SQUARED, confidence=50.0, iterations=5) != X).flatten(1).any(1)
     assert moved.tolist() == [i % 2 == 0 for i in range(24)]
 
 
@@ -147,7 +161,7 @@ def asks_for_the_reference_once(attack) -> None:
     spy = replace(SQUARED, features=lambda x: asked.append(len(x)) or (x,))
     spied, count = photographs.count_looks(spy)
     with photographs.count_passes(NETWORK) as passes:
-        attack(NETWORK, X, Y, cost=spied, eps=0.02, N=200, lam=0.0)
+        attack(NETWORK, X, Y, cost=spied, step_size=0.02, iterations=200, cost_weight=0.0)
     steps = [len_of_path(image, label) for image, label in zip(X.split(1), Y.split(1), strict=True)]
     assert asked == [len(X)]
     assert passes.forwards == sum(steps) + len(X) and len(set(steps)) > 3
@@ -158,7 +172,7 @@ def len_of_path(image: Tensor, label: Tensor) -> int:
     """How many steps the plain loop takes."""
     count = photographs.count_passes(NETWORK)
     with count as passes:
-        literal(NETWORK, image, label, cost=SQUARED, eps=0.02, N=200, lam=0.0)
+        literal(NETWORK, image, label, cost=SQUARED, step_size=0.02, iterations=200, cost_weight=0.0)
     return passes.forwards - 1
 
 
@@ -182,7 +196,7 @@ def no_op(model, x, y, **options):
 
 
 def without_the_cost(model, x, y, **options):
-    return perceptual(model, x, y, **options | {"lam": 0.0})
+    return perceptual(model, x, y, **options | {"cost_weight": 0.0})
 
 
 def cost_added(model, x, y, *, cost, **options):
@@ -190,16 +204,16 @@ def cost_added(model, x, y, *, cost, **options):
     return perceptual(model, x, y, cost=turned, **options)
 
 
-def normalised(model, x, y, *, cost, lam=1.0, **options):
+def normalised(model, x, y, *, cost, cost_weight=1.0, **options):
     return pgd_l2(model, x, y, **options)
 
 
-def deaf_to_a(model, x, y, *, a=0.0, **options):
+def deaf_to_confidence(model, x, y, *, confidence=0.0, **options):
     return perceptual(model, x, y, **options)
 
 
-def never_stops(model, x, y, *, a=0.0, **options):
-    return perceptual(model, x, y, a=1e9, **options)
+def never_stops(model, x, y, *, confidence=0.0, **options):
+    return perceptual(model, x, y, confidence=1e9, **options)
 
 
 def always(quantise):
@@ -231,8 +245,8 @@ def features_not_dropped(model, x, y, *, cost, **options):
         (cost_added, reaches_the_balance),
         (normalised, equals_the_loop),
         (normalised, reaches_the_balance),
-        (deaf_to_a, equals_the_loop),
-        (deaf_to_a, stops_at_the_lead),
+        (deaf_to_confidence, equals_the_loop),
+        (deaf_to_confidence, stops_at_the_lead),
         (never_stops, stops_at_the_lead),
         (never_stops, asks_for_the_reference_once),
         (always("floor"), rounds_as_it_says),
@@ -254,9 +268,9 @@ def test_without_a_cost_it_is_pgd_whose_step_is_not_normalised():
         with torch.enable_grad():
             z = image.clone().requires_grad_()
             (g,) = torch.autograd.grad(F.cross_entropy(NETWORK(z), label), z)
-        options = {"N": 1, "quantise": "straight_through"}
-        ours = perceptual(NETWORK, image, label, cost=SQUARED, lam=0.0, eps=0.1, **options)
-        theirs = pgd_l2(NETWORK, image, label, eps=0.1 * g.norm().item(), **options)
+        options = {"iterations": 1, "quantise": "straight_through"}
+        ours = perceptual(NETWORK, image, label, cost=SQUARED, cost_weight=0.0, step_size=0.1, **options)
+        theirs = pgd_l2(NETWORK, image, label, step_size=0.1 * g.norm().item(), **options)
         assert ((ours - theirs).abs() * 255).max() < 1.01 and (ours != theirs).float().mean() < 0.05
         assert not torch.equal(ours, image)
 
@@ -269,9 +283,9 @@ def test_one_step_knows_nothing_of_a_cost_that_is_flat_at_the_image():
     x = torch.randint(256, (4, 3, 16, 16), generator=g) / 255
     with torch.no_grad():
         y = model(x).argmax(1)
-    options = {"cost": distance("SSIM"), "quantise": "straight_through", "a": 1e9}
+    options = {"cost": distance("SSIM"), "quantise": "straight_through", "confidence": 1e9}
     for N, same in ((1, True), (3, False)):
-        few, many = (perceptual(model, x, y, lam=lam, N=N, **options) for lam in (0.0, 100.0))
+        few, many = (perceptual(model, x, y, cost_weight=lam, iterations=N, **options) for lam in (0.0, 100.0))
         assert torch.equal(few, many) == same
     assert distance("SSIM")(x, many).mean() < distance("SSIM")(x, few).mean()
 
@@ -285,7 +299,9 @@ def test_one_step_knows_nothing_of_a_cost_that_is_flat_at_the_image():
     quantise=st.sampled_from(["floor", "round", "straight_through"]),
 )
 def test_range_and_levels(eps, lam, a, N, quantise):
-    x_adv = perceptual(NETWORK, X, Y, cost=SQUARED, eps=eps, lam=lam, a=a, N=N, quantise=quantise)
+    x_adv = perceptual(
+        NETWORK, X, Y, cost=SQUARED, step_size=eps, cost_weight=lam, confidence=a, iterations=N, quantise=quantise
+    )
     assert (x_adv.shape, x_adv.dtype) == (X.shape, X.dtype)
     assert ((x_adv >= 0) & (x_adv <= 1)).all()
     torch.testing.assert_close(255 * x_adv, (255 * x_adv).round(), rtol=0, atol=1e-4)
@@ -295,7 +311,17 @@ def test_range_and_levels(eps, lam, a, N, quantise):
 @given(lam=st.floats(1, 1e6))
 def test_a_large_lambda_keeps_the_image(lam):
     """With eps lam = 1/2 the balance g / lam is approached from below: nobody moves further than that."""
-    found = perceptual(NETWORK, X, Y, cost=SQUARED, eps=0.5 / lam, lam=lam, a=1e9, N=8, quantise="straight_through")
+    found = perceptual(
+        NETWORK,
+        X,
+        Y,
+        cost=SQUARED,
+        step_size=0.5 / lam,
+        cost_weight=lam,
+        confidence=1e9,
+        iterations=8,
+        quantise="straight_through",
+    )
     steepest = (NETWORK.first.norm() * NETWORK.second.norm() * 2**0.5).item()
     assert (found - X).abs().max() <= steepest / lam + 0.51 / 255
 
@@ -307,12 +333,12 @@ def test_lead():
 
 def test_the_caller_is_left_alone():
     model, x, y = copy.deepcopy(NETWORK), X.clone().requires_grad_(), Y.clone()
-    x_adv = perceptual(model, x, y, cost=SQUARED, N=3)
+    x_adv = perceptual(model, x, y, cost=SQUARED, iterations=3)
     assert torch.equal(x, X) and x.grad is None and torch.equal(y, Y)
     assert all(p.grad is None and p.requires_grad for p in model.parameters()) and not model.training
     assert not x_adv.requires_grad and x_adv.data_ptr() != x.data_ptr()
     with torch.no_grad():
-        assert torch.equal(perceptual(model, X, Y, cost=SQUARED, N=3), x_adv)
+        assert torch.equal(perceptual(model, X, Y, cost=SQUARED, iterations=3), x_adv)
 
 
 def broken(features: tuple, x_adv: Tensor) -> Tensor:
@@ -328,7 +354,11 @@ def broken(features: tuple, x_adv: Tensor) -> Tensor:
             ValueError,
             "the gradient is not finite",
         ),
-        (lambda f, x_adv: (f[0] - x_adv.detach()).sum((1, 2, 3)), ValueError, "spy has no gradient with respect to"),
+        (
+            lambda f, x_adv: (f[0] - x_adv.detach()).sum((1, 2, 3)),
+            ValueError,
+            "the cost spy has no gradient with respect to",
+        ),
     ],
 )
 def test_a_bad_cost_is_reported_and_leaves_no_trace(between, error, says):
@@ -346,12 +376,12 @@ def test_a_bad_cost_is_reported_and_leaves_no_trace(between, error, says):
         ({"x": (255 * X).to(torch.uint8)}, "divide 8-bit pixels by 255"),
         ({"x": "photograph.png"}, "expected a torch.Tensor"),
         ({"y": Y + 5}, r"expected labels in \[0, 4\]"),
-        ({"lam": -1.0}, "lam is -1.0, expected 0 or more"),
-        ({"lam": math.nan}, "lam is nan, expected 0 or more"),
+        ({"cost_weight": -1.0}, "cost_weight is -1.0, expected 0 or more"),
+        ({"cost_weight": math.nan}, "cost_weight is nan, expected 0 or more"),
         ({"cost": "SSIM"}, "cost is 'SSIM', expected a Distance"),
-        ({"eps": 0.0}, "eps is 0.0, expected a positive number"),
-        ({"a": -1.0}, "a is -1.0, expected 0 or more"),
-        ({"N": 2.5}, "N is 2.5, expected a whole number of 1 or more"),
+        ({"step_size": 0.0}, "step_size is 0.0, expected a positive number"),
+        ({"confidence": -1.0}, "confidence is -1.0, expected 0 or more"),
+        ({"iterations": 2.5}, "iterations is 2.5, expected a whole number of 1 or more"),
         ({"quantise": None}, "quantise is None, expected one of"),
         ({"model": Network().train()}, "call model.eval"),
         ({"cost": distance("SSIM")}, "expected sides of 11 pixels or more for SSIM"),

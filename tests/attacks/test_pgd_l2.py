@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairlib import runtime
 from fairlib.attacks import pgd_l2
-from fairlib.attacks.pgd_l2 import unit
+from fairlib.attacks.gradients import normalised
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 
@@ -53,7 +53,7 @@ def follows_the_formula(attack) -> None:
         expected = X + (steps * eps / length)[:, None, None, None] * apart.view_as(X)
         inside = ((expected >= 0) & (expected <= 1)).flatten(1).all(1)  # elsewhere clipping has its part in it
         clear = (needed - needed.round()).abs() > 0.15  # rounding to levels does not decide about a step
-        found = attack(TWO, X, Y, eps=eps, a=a, N=N, quantise="straight_through")
+        found = attack(TWO, X, Y, step_size=eps, confidence=a, iterations=N, quantise="straight_through")
         use = inside & clear
         torch.testing.assert_close(found[use], expected[use].detach(), rtol=0, atol=0.51 / 255)
         seen |= {(a, N, bool(s == N)) for s in steps[use]}
@@ -63,7 +63,10 @@ def follows_the_formula(attack) -> None:
 def stops_at_the_lead(attack) -> None:
     """The first point whose lead exceeds a: one step fewer leaves it at a or below."""
     for a in (0.0, 0.7):
-        path = [attack(TWO, X, Y, eps=0.05, a=a, N=n, quantise="straight_through") for n in range(1, 60)]
+        path = [
+            attack(TWO, X, Y, step_size=0.05, confidence=a, iterations=n, quantise="straight_through")
+            for n in range(1, 60)
+        ]
         with torch.no_grad():
             leads = torch.stack([X, *path])
             leads = torch.stack([TWO(p)[range(40), 1 - Y] - TWO(p)[range(40), Y] for p in leads])
@@ -78,7 +81,7 @@ def stops_at_the_lead(attack) -> None:
 def is_step_by_step_what_the_text_says(attack) -> None:
     """Five classes, where the direction turns: against the formula with the gradient W' (p - e_y) written out."""
     for quantise in ("floor", "round", "straight_through"):
-        found = attack(FIVE, X, Y5, eps=0.04, a=0.3, N=6, quantise=quantise)
+        found = attack(FIVE, X, Y5, step_size=0.04, confidence=0.3, iterations=6, quantise=quantise)
         weight, bias = FIVE.weight.detach().double(), FIVE.bias.detach().double()
         for image, y, x_adv in zip(X.double(), Y5.tolist(), found, strict=True):
             point = shown = image.flatten()
@@ -101,9 +104,9 @@ def is_step_by_step_what_the_text_says(attack) -> None:
 def leaves_what_is_wrong(attack) -> None:
     wrong = 1 - Y
     for a in (0.0, 50.0):
-        assert torch.equal(attack(TWO, X, wrong, a=a, N=5), X)
+        assert torch.equal(attack(TWO, X, wrong, confidence=a, iterations=5), X)
     mixed = torch.where(torch.arange(40) % 2 == 0, Y, wrong)
-    found = attack(TWO, X, mixed, a=50.0, N=5)
+    found = attack(TWO, X, mixed, confidence=50.0, iterations=5)
     moved = (found != X).flatten(1).any(1)
     assert moved.tolist() == [i % 2 == 0 for i in range(40)]
 
@@ -124,20 +127,20 @@ def downhill(model, x, y, **options):
     return pgd_l2(model, x, (y + 1) % len(model.bias), **options)
 
 
-def one_step_fewer(model, x, y, *, N=100, **options):
-    return pgd_l2(model, x, y, N=N - 1, **options) if N > 1 else x.clone()
+def one_step_fewer(model, x, y, *, iterations=100, **options):
+    return pgd_l2(model, x, y, iterations=iterations - 1, **options) if iterations > 1 else x.clone()
 
 
-def never_stops(model, x, y, *, a=0.0, **options):
-    return pgd_l2(model, x, y, a=1e9, **options)
+def never_stops(model, x, y, *, confidence=0.0, **options):
+    return pgd_l2(model, x, y, confidence=1e9, **options)
 
 
-def deaf_to_a(model, x, y, *, a=0.0, **options):
+def deaf_to_confidence(model, x, y, *, confidence=0.0, **options):
     return pgd_l2(model, x, y, **options)
 
 
-def twice_as_long(model, x, y, *, eps=0.1, **options):
-    return pgd_l2(model, x, y, eps=2 * eps, **options)
+def twice_as_long(model, x, y, *, step_size=0.1, **options):
+    return pgd_l2(model, x, y, step_size=2 * step_size, **options)
 
 
 def always_floor(model, x, y, *, quantise="floor", **options):
@@ -160,7 +163,7 @@ def moves_the_wrong(model, x, y, **options):
         (one_step_fewer, is_step_by_step_what_the_text_says),
         (never_stops, follows_the_formula),
         (never_stops, stops_at_the_lead),
-        (deaf_to_a, stops_at_the_lead),
+        (deaf_to_confidence, stops_at_the_lead),
         (twice_as_long, follows_the_formula),
         (twice_as_long, is_step_by_step_what_the_text_says),
         (always_floor, is_step_by_step_what_the_text_says),
@@ -183,12 +186,13 @@ def test_a_mutant_is_found(mutant, check):
 def test_range_and_levels(eps, a, N, quantise, seed):
     x = grid(8, seed)
     y = torch.arange(8) % 5
-    x_adv = pgd_l2(FIVE, x, y, eps=eps, a=a, N=N, quantise=quantise)
+    x_adv = pgd_l2(FIVE, x, y, step_size=eps, confidence=a, iterations=N, quantise=quantise)
     assert (x_adv.shape, x_adv.dtype) == (x.shape, x.dtype)
     assert ((x_adv >= 0) & (x_adv <= 1)).all()
     torch.testing.assert_close(255 * x_adv, (255 * x_adv).round(), rtol=0, atol=1e-4)
     alone = [
-        pgd_l2(FIVE, *pair, eps=eps, a=a, N=N, quantise=quantise) for pair in zip(x.split(1), y.split(1), strict=True)
+        pgd_l2(FIVE, *pair, step_size=eps, confidence=a, iterations=N, quantise=quantise)
+        for pair in zip(x.split(1), y.split(1), strict=True)
     ]
     assert ((x_adv - torch.cat(alone)).abs() * 255 < 1.01).all(), "no image depends on another, but for a last bit"
 
@@ -198,19 +202,19 @@ def test_floor_lowers_and_round_holds_still():
     x, apart = X[:1], (TWO.weight[1 - Y[0]] - TWO.weight[Y[0]]).detach().view_as(X[:1])
     eps = (0.1 / 255 / apart.abs().amax() * apart.norm()).item()
     arguments = (TWO, x, Y[:1])
-    down = pgd_l2(*arguments, eps=eps, N=1, quantise="floor")
+    down = pgd_l2(*arguments, step_size=eps, iterations=1, quantise="floor")
     torch.testing.assert_close(255 * (down - x), -(apart < 0).float(), rtol=0, atol=1e-3)
-    assert torch.equal(pgd_l2(*arguments, eps=eps, a=1e9, N=50, quantise="round"), x)
+    assert torch.equal(pgd_l2(*arguments, step_size=eps, confidence=1e9, iterations=50, quantise="round"), x)
     for N, level in ((4, 0), (6, 1), (14, 1), (16, 2)):  # the largest entry has moved N / 10 levels
-        found = pgd_l2(*arguments, eps=eps, a=1e9, N=N, quantise="straight_through")
+        found = pgd_l2(*arguments, step_size=eps, confidence=1e9, iterations=N, quantise="straight_through")
         assert round(255 * (found - x).abs().max().item(), 3) == level
 
 
-def test_unit():
+def test_normalised():
     g = torch.randn(3, 2, 4, 4, generator=runtime.generator(2))
     g[1] *= 1e-30
     g[2] = 0
-    found = unit(g)
+    found = normalised(g)
     expected = [1.0, 1.0, 0.0]
     assert found.flatten(1).norm(dim=1).tolist() == pytest.approx(expected, abs=1e-6)
     torch.testing.assert_close(found[0], g[0] / g[0].norm())
@@ -219,12 +223,12 @@ def test_unit():
 
 def test_the_caller_is_left_alone():
     model, x, y = copy.deepcopy(FIVE), X.clone().requires_grad_(), Y5.clone()
-    x_adv = pgd_l2(model, x, y, N=3)
+    x_adv = pgd_l2(model, x, y, iterations=3)
     assert torch.equal(x, X) and x.grad is None and torch.equal(y, Y5)
     assert all(p.grad is None and p.requires_grad for p in model.parameters()) and not model.training
     assert not x_adv.requires_grad and x_adv.data_ptr() != x.data_ptr()
     with torch.no_grad():
-        assert torch.equal(pgd_l2(model, X, Y5, N=3), x_adv)
+        assert torch.equal(pgd_l2(model, X, Y5, iterations=3), x_adv)
 
 
 class Late(Linear):
@@ -250,7 +254,7 @@ class Late(Linear):
 def test_what_diverges_is_reported_and_leaves_no_trace(what, error, says):
     model, x = Late(what).eval(), X.clone().requires_grad_()
     with pytest.raises(error, match=says):
-        pgd_l2(model, x, Y5, a=1e9)
+        pgd_l2(model, x, Y5, confidence=1e9)
     assert torch.equal(x, X) and x.grad is None and not model.training
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
@@ -263,11 +267,11 @@ def test_what_diverges_is_reported_and_leaves_no_trace(what, error, says):
         ({"x": X * 2}, "expected pixels in"),
         ({"y": Y5 + 5}, r"expected labels in \[0, 4\]"),
         ({"y": Y5[:3]}, "one label per image"),
-        ({"eps": 0.0}, "eps is 0.0, expected a positive number"),
-        ({"eps": math.nan}, "eps is nan, expected a positive number"),
-        ({"a": -1.0}, "a is -1.0, expected 0 or more"),
-        ({"a": math.nan}, "a is nan, expected 0 or more"),
-        ({"N": 0}, "N is 0, expected a whole number of 1 or more"),
+        ({"step_size": 0.0}, "step_size is 0.0, expected a positive number"),
+        ({"step_size": math.nan}, "step_size is nan, expected a positive number"),
+        ({"confidence": -1.0}, "confidence is -1.0, expected 0 or more"),
+        ({"confidence": math.nan}, "confidence is nan, expected 0 or more"),
+        ({"iterations": 0}, "iterations is 0, expected a whole number of 1 or more"),
         ({"quantise": "truncate"}, "quantise is 'truncate', expected one of: floor, round, straight_through"),
         ({"model": Linear(5).train()}, "call model.eval"),
     ],

@@ -15,7 +15,7 @@ from fairlib.attacks import adaptive, lpa, perc_al, perceptual, pgd, pgd_l2, ppg
 from fairlib.defenses import CentroidDefense
 
 pytestmark = pytest.mark.usefixtures("no_trace")
-start = importlib.import_module("fairlib.attacks.pgd").start
+starting_point = importlib.import_module("fairlib.attacks.pgd").starting_point
 
 
 class Ramp(nn.Module):
@@ -42,8 +42,8 @@ class Linear(Ramp):
 @pytest.mark.parametrize("N", [1, 5])
 def test_a_tie_is_not_fooled_by_perc_al(N):
     x, y = torch.full((1, 3, 8, 8), 0.45), torch.zeros(1, dtype=torch.int64)
-    assert torch.equal(perc_al(Ramp(0.5).eval(), x, y, N=N), x)
-    turned = perc_al(Linear(0.5).eval(), x, y, N=N)
+    assert torch.equal(perc_al(Ramp(0.5).eval(), x, y, iterations=N), x)
+    turned = perc_al(Linear(0.5).eval(), x, y, iterations=N)
     assert turned.mean() > 0.5, "the same step, where the other class does come to lead"
 
 
@@ -51,7 +51,7 @@ def test_a_lead_of_less_than_a_is_not_enough_after_one_step_either():
     """Steps of length 0.1 sqrt(192) on 192 values raise the mean, and with it the lead, by 0.1: -0.05, 0.05, 0.15."""
     x, y = torch.full((1, 3, 8, 8), 0.45), torch.zeros(1, dtype=torch.int64)
     for a, mean in ((0.0, 0.55), (0.02, 0.55), (0.12, 0.65)):
-        x_adv = pgd_l2(Linear(0.5).eval(), x, y, eps=0.1 * 192**0.5, a=a, N=5, quantise="round")
+        x_adv = pgd_l2(Linear(0.5).eval(), x, y, step_size=0.1 * 192**0.5, confidence=a, iterations=5, quantise="round")
         assert x_adv.mean().item() == pytest.approx(mean, abs=1 / 255)
 
 
@@ -60,7 +60,7 @@ def test_where_an_attack_starts_is_the_attacks_own():
     x = torch.rand(2, 1, 3, 3, generator=runtime.generator(0))
     before = x.clone()
     for generator in (None, runtime.generator(1)):
-        point = start(x, 0.1, generator)
+        point = starting_point(x, 0.1, generator)
         assert torch.equal(point, x) == (generator is None)
         point.zero_()
         assert torch.equal(x, before)
@@ -69,7 +69,7 @@ def test_where_an_attack_starts_is_the_attacks_own():
 def test_a_random_start_is_uniform_over_the_ball():
     """Kolmogorov and Smirnov; the seed is fixed, so that it is no matter of luck."""
     x = torch.full((1, 1, 50, 80), 0.5)
-    drawn = (start(x, 0.2, runtime.generator(2)) - x).flatten() / 0.2
+    drawn = (starting_point(x, 0.2, runtime.generator(2)) - x).flatten() / 0.2
     assert stats.kstest(drawn, stats.uniform(-1, 2).cdf).pvalue > 0.01
 
 
@@ -77,7 +77,7 @@ def test_bytes_are_refused_before_noise_makes_them_floats():
     network = training.initialised("FullyConnected", seed=0).eval()
     x, y = torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"x has dtype torch\.uint8, expected torch\.float32; divide 8-bit pixels"):
-        pgd(network, x, y, eps=0.1, step=0.1, steps=1, generator=runtime.generator(0))
+        pgd(network, x, y, eps=0.1, step_size=0.1, iterations=1, generator=runtime.generator(0))
 
 
 class NeverEmpty(nn.Module):
@@ -95,11 +95,11 @@ class NeverEmpty(nn.Module):
 SSIM = perceptual_distances.distance("SSIM")
 FILLED = replace(SSIM, between=lambda kept, x_adv: SSIM.between(kept, NeverEmpty(nn.Identity())(x_adv)))
 ATTACKS = {
-    "lpa": partial(lpa, bound=0.1, distance=FILLED, N=3, searches=2),
-    "perc_al": partial(perc_al, N=3),
-    "perceptual": partial(perceptual, cost=FILLED, N=3),
-    "pgd_l2": partial(pgd_l2, N=3),
-    "ppgd": partial(ppgd, bound=0.1, distance=FILLED, N=3, conjugate=2),
+    "lpa": partial(lpa, bound=0.1, distance=FILLED, iterations=3, searches=2),
+    "perc_al": partial(perc_al, iterations=3),
+    "perceptual": partial(perceptual, cost=FILLED, iterations=3),
+    "pgd_l2": partial(pgd_l2, iterations=3),
+    "ppgd": partial(ppgd, bound=0.1, distance=FILLED, iterations=3, conjugate_iterations=2),
 }
 
 
@@ -114,8 +114,8 @@ def test_where_every_image_is_wrong_already_nothing_is_asked_again(attack):
     "attack",
     [
         partial(random_sign, eps=0.1),
-        partial(pgd, eps=0.1, step=0.1, steps=1),
-        partial(adaptive, eps=0.1, steps=1),
+        partial(pgd, eps=0.1, step_size=0.1, iterations=1),
+        partial(adaptive, eps=0.1, iterations=1),
         partial(square, eps=0.1, queries=1),
         ATTACKS["lpa"],
         ATTACKS["ppgd"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairlib import data, runtime
 from fairlib.attacks import random_sign, square
-from fairlib.attacks.adaptive import leads, objective
+from fairlib.attacks.adaptive import mean_lead, soft_leads
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
@@ -42,7 +42,7 @@ CORNERS = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=6))).view(64, 
 
 def value(x, y):
     with torch.no_grad():
-        return objective(leads(DEFENSE, x, y, temperatures=[0.1]))
+        return mean_lead(soft_leads(DEFENSE, x, y, temperatures=[0.1]))
 
 
 def run(attack, *, queries, x=X, y=Y, seed=0, eps=EPS):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fairlib import files
-from fairlib.book import runner, verify
+from fairlib.book import runner, units, verify
 
 TOY = """\
 STEP = 1
@@ -40,10 +40,10 @@ def toy(tmp_path, monkeypatch) -> Path:
     for name in ("FAIRLIB_SCHEDULER", "FAIRLIB_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.syspath_prepend(tmp_path / "path")
-    monkeypatch.setattr(runner, "EXPERIMENTS", "toys")
+    monkeypatch.setattr(units, "EXPERIMENTS", "toys")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     runner.reproduce("embedded", jobs=1)
-    for unit in runner.units("toy", "embedded"):
+    for unit in units.of("toy", "embedded"):
         record = unit.record()
         record["provenance"]["seconds"] = 600 - 60 * unit.arguments["n"]
         unit.write(record)
@@ -74,7 +74,7 @@ def test_a_move_that_changes_no_number_needs_no_run(toy, capsys):
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     for name, record in records().items():
         kind = name.split(",")[0]
-        noted = {"date": today, "sample": [f"toy/{kind},n=2"], "source": runner.source("toy")}
+        noted = {"date": today, "sample": [f"toy/{kind},n=2"], "source": units.source("toy")}
         assert record == before[name] | {"verified": noted}
         assert record["source"] != record["verified"]["source"]
     assert runner.provenance_line("toy").endswith(
@@ -120,7 +120,7 @@ def test_measured_times_are_not_compared_but_their_shape_is(toy, monkeypatch):
 
 def test_each_state_of_the_code_has_its_unit_in_the_sample(toy):
     """A record of other code than the others' is not covered by them."""
-    odd = runner.Unit("toy", {"what": "plain", "n": 0})
+    odd = units.Unit("toy", {"what": "plain", "n": 0})
     record = odd.record() | {"source": "of long ago"}
     record["result"]["rows"][3]["right"] = 17
     odd.write(record)
@@ -130,7 +130,7 @@ def test_each_state_of_the_code_has_its_unit_in_the_sample(toy):
 
 
 def test_only_kinds_with_stale_records_are_run_where_there_are_any(toy, capsys):
-    unit = runner.Unit("toy", {"what": "timed", "n": 1})
+    unit = units.Unit("toy", {"what": "timed", "n": 1})
     unit.write(unit.record() | {"source": "of long ago"})
     assert verify.verify("embedded", jobs=1) == {}
     assert "1 of them stale; running 2 units of 1 again" in capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_only_kinds_with_stale_records_are_run_where_there_are_any(toy, capsys):
 
 
 def test_minutes_leave_out_the_longest_kinds(toy, capsys):
-    unit = runner.Unit("toy", {"what": "plain", "n": 2})
+    unit = units.Unit("toy", {"what": "plain", "n": 2})
     record = unit.record()
     record["provenance"]["seconds"] = 100
     unit.write(record)
@@ -189,7 +189,7 @@ def test_bad_input_is_refused(toy, capsys):
         verify.verify("embedded", "nothing")
     with pytest.raises(FileNotFoundError, match=r"nothing is recorded of n=3 yet; run `make reproduce ONLY=n=3`"):
         verify.verify("paper", "n=3")
-    unit = runner.Unit("toy", {"what": "plain", "n": 0})
+    unit = units.Unit("toy", {"what": "plain", "n": 0})
     unit.write(unit.record() | {"verified": {"date": "2026-01-01"}})
     with pytest.raises(ValueError, match=r"not a whole record of its unit \(sample, source of verified missing\)"):
         verify.verify("embedded", "toy/")

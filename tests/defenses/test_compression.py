@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
 
-from fairlib.defenses.compression import SUBSAMPLINGS, bit_depth, jpeg
+from fairlib.defenses import SUBSAMPLINGS, bit_depth, jpeg
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 

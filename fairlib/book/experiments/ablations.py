@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, data, evaluation, runtime, training
+from fairlib import attacks, checks, data, evaluation, intervals, runtime, training
 from fairlib.book import claims
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.shared import BATCH, IMAGES, METHODS, PAIRS, SEEDS
@@ -132,7 +132,7 @@ def curves(accuracy: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds with their intervals, as `plots.accuracy_curves` draws them, of one variant's `accuracies`."""
     rows = [
         {"method": method, "eps": e, "accuracy": s["value"], "low": s["low"], "high": s["high"]}
-        for (method, e), s in ((key, evaluation.over_seeds(column)) for key, column in accuracy.items())
+        for (method, e), s in ((key, intervals.over_seeds(column)) for key, column in accuracy.items())
     ]
     return pd.DataFrame(rows)
 
@@ -169,7 +169,7 @@ def estimates() -> dict[str, dict]:
     for unit, rows in recorded("trainings").groupby(keys, sort=False):
         origin = shared.origin("ablations", dict(zip(keys, unit, strict=True)))
         values = quantities(accuracies(rows).droplevel(["network", "dataset"]))
-        found |= {f"{unit[1]}/{unit[2]}/{key}": evaluation.over_seeds(value) | origin for key, value in values.items()}
+        found |= {f"{unit[1]}/{unit[2]}/{key}": intervals.over_seeds(value) | origin for key, value in values.items()}
     asked = {q for c in claims.load("pepe") if c.chapter == "ablations" for q in (c.quantity, c.quantity_released)}
     return {key: estimate | {"anchor": _anchor(key)} for key, estimate in found.items() if key in asked}
 

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from fairlib import checks, evaluation, fairness, geography, runtime, training
+from fairlib import checks, fairness, geography, intervals, runtime, training
 from fairlib.book import runner
 from fairlib.book.experiments import shared
 from fairlib.models import LayeredModel
@@ -98,7 +98,7 @@ def tables() -> dict[int, pd.DataFrame]:
     """The recorded country tables, by seed of the world."""
     world = geography.shares()
     return {
-        int(seed): evaluation.with_interval(rows.set_index("iso3")).join(world[["name", "log_gdp"]])
+        int(seed): intervals.with_interval(rows.set_index("iso3")).join(world[["name", "log_gdp"]])
         for seed, rows in runner.results("bias_metric").groupby("seed")
     }
 
@@ -111,11 +111,11 @@ def published_p(F: float = 5.392, df: int = 39, *, half: float = 0.0005) -> dict
 def estimates() -> dict[str, dict]:
     """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records."""
     found = [fairness.slope(table) for table in tables().values()]
-    p = [slope.p for slope in found]
+    p = [slope.p_value for slope in found]
     # Of six worlds or more, the smallest and the largest hold the median with more than 95 % confidence.
     over_worlds = shared.interval(np.median(p), min(p), max(p))
     recorded = {"record": "results/bias_metric", "n": IMAGES}
-    slopes = evaluation.over_seeds([slope.slope for slope in found])
+    slopes = intervals.over_seeds([slope.slope for slope in found])
     return {
         "ftest/p": published_p() | {"anchor": "published-f-test"},
         "world/ftest/p": over_worlds | recorded | {"anchor": "six-worlds"},

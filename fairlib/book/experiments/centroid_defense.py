@@ -6,7 +6,8 @@ import pandas as pd
 from fairlib import data
 from fairlib.book import claims
 from fairlib.book.experiments import fgsm, headline, shared, training
-from fairlib.evaluation import below_chance_at, over_seeds
+from fairlib.evaluation import below_chance_at
+from fairlib.intervals import over_seeds
 
 BETWEEN = [0.1, 0.15, 0.2]  # the keys' eps=0.1-0.2
 SHOWN = {"anchor": "defense-verdict"}

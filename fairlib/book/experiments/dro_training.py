@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from fairlib import checks, complexity, dro, fairness, geography, runtime, training
-from fairlib.attacks.loss import cross_entropy
+from fairlib import checks, dro, fairness, geography, intervals, runtime, training
+from fairlib.attacks import cross_entropy
 from fairlib.book.experiments import fairer, shared
 from fairlib.book.experiments.fairer import ALPHA, ARMS, BATCH, T1, T2
 from fairlib.models import LayeredModel
@@ -74,7 +74,7 @@ def steps(model: LayeredModel, x: Tensor, y: Tensor, seed: int) -> list[dict]:
     return [
         {"scaling": scaling, "alpha": alpha, "run": i, "accuracy": accuracy}
         for scaling, alpha, i in product(dro.SCALINGS, ALPHAS, range(STEP_SEEDS))
-        for accuracy in [outcome(partial(dro.train, model, rob, alpha=alpha, seed=i, T2=1, scaling=scaling), test)]
+        for accuracy in [outcome(partial(dro.train, model, rob, lr=alpha, seed=i, rounds=1, scaling=scaling), test)]
     ]
 
 
@@ -87,16 +87,16 @@ def printed(model: LayeredModel, x: Tensor, y: Tensor, seed: int) -> list[dict]:
 
     def whole(i: int) -> LayeredModel:
         rob = data_set(model, x, y, i, scaling="raw")
-        return dro.train(model, rob, alpha=ALPHA, seed=i, T2=1, scaling="raw")
+        return dro.train(model, rob, lr=ALPHA, seed=i, rounds=1, scaling="raw")
 
     return [{"run": i, "accuracy": outcome(partial(whole, i), test)} for i in range(seed, seed + RUNS)]
 
 
-def data_set(model: LayeredModel, x: Tensor, y: Tensor, seed: int, **options) -> dro.Weighted:
+def data_set(model: LayeredModel, x: Tensor, y: Tensor, seed: int, **options) -> dro.WeightedImages:
     """D_rob by PGD."""
     g = runtime.generator(seed)
     return dro.adversarial_data(
-        model, x, y, attack=ARMS["pgd"](g), alpha=ALPHA, generator=g, T1=T1, batch_size=BATCH, **options
+        model, x, y, attack=ARMS["pgd"](g), lr=ALPHA, generator=g, iterations=T1, batch_size=BATCH, **options
     )
 
 
@@ -160,15 +160,15 @@ def times(model: LayeredModel, x: Tensor, y: Tensor, seed: int) -> list[dict]:
     `algorithm2`; `algorithm3`, one model; `together`, a model's share of several that are trained in step; `full`, one
     training by `volpi`.
     """
-    rows, options = [], {"alpha": ALPHA, "batch_size": BATCH}
+    rows, options = [], {"lr": ALPHA, "batch_size": BATCH}
     for arm in TIMED:
         g = runtime.generator(seed)
         attack = ARMS[arm](g)
         data, algorithm2 = timed(
-            partial(dro.adversarial_data, model, x, y, attack=attack, generator=g, T1=T1, **options)
+            partial(dro.adversarial_data, model, x, y, attack=attack, generator=g, iterations=T1, **options)
         )
-        _, algorithm3 = timed(partial(dro.train, model, data, seed=seed, T2=T2, **options))
-        _, several = timed(partial(dro.train_many, model, data, seeds=range(TOGETHER), T2=T2, **options))
+        _, algorithm3 = timed(partial(dro.train, model, data, seed=seed, rounds=T2, **options))
+        _, several = timed(partial(dro.train_many, model, data, seeds=range(TOGETHER), rounds=T2, **options))
         _, whole = timed(partial(volpi, model, x, y, attack=attack, generator=g))
         found = {"algorithm2": algorithm2, "algorithm3": algorithm3, "together": several / TOGETHER, "full": whole}
         rows.append({"arm": arm} | {name: round(value, 6) for name, value in found.items()})
@@ -281,8 +281,8 @@ def estimates() -> dict[str, dict]:
     found = {
         "weights/last_minus_first": (*(float(share[-1] - share[1]),) * 3, "fig-weights"),
         "raw_steps/share_finite": (*(share_finite[key] for key in ("value", "low", "high")), "raw-steps"),
-        "time_ratio/volpi_over_ours": (*complexity.mean(time["full over ours"]), "what-it-costs"),
-        "time_ratio/algorithm2_over_algorithm3": (*complexity.mean(time["Algorithm 2 over 3"]), "what-it-costs"),
+        "time_ratio/volpi_over_ours": (*intervals.mean(time["full over ours"]), "what-it-costs"),
+        "time_ratio/algorithm2_over_algorithm3": (*intervals.mean(time["Algorithm 2 over 3"]), "what-it-costs"),
         "memory_ratio/algorithm2_over_adversarial": (
             *(float(used["in a file"] / used["adversarial"]),) * 3, "what-it-costs",
         ),
@@ -293,5 +293,5 @@ def estimates() -> dict[str, dict]:
 
 def law(N: int, rounds: int) -> np.ndarray:
     """The share of D_rob's sampling law on the images themselves, then on each iteration's attacks."""
-    P = dro.weights(N, rounds)
+    P = dro.sampling_weights(N, rounds)
     return (P.view(rounds + 1, N).sum(1) / P.sum()).numpy()

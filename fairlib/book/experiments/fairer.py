@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, dro, evaluation, fairness, geography, perceptual, runtime, training
+from fairlib import attacks, checks, dro, fairness, geography, intervals, perceptual, runtime, training
 from fairlib.book import runner
 from fairlib.book.experiments import shared
 from fairlib.models import LayeredModel
@@ -32,8 +32,8 @@ ARMS: dict[str, Callable[[torch.Generator], dro.Attack] | None] = {
     "plain": None,
     "noise": lambda generator: partial(attacks.random_sign, eps=NOISE, generator=generator),
     "pgd": lambda generator: attacks.pgd_l2,
-    "perc": lambda generator: partial(attacks.perc_al, N=PERC_STEPS),
-    "ssim": lambda generator: partial(attacks.ssim_step, eps=SSIM_LENGTH),
+    "perc": lambda generator: partial(attacks.perc_al, iterations=PERC_STEPS),
+    "ssim": lambda generator: partial(attacks.ssim_step, length=SSIM_LENGTH),
     "ours": lambda generator: partial(attacks.perceptual, cost=perceptual.distance("SSIM")),
     "pgd, rounded at the end": lambda generator: partial(attacks.pgd_l2, quantise="straight_through"),
     "ours, rounded at the end": lambda generator: partial(
@@ -89,14 +89,14 @@ def arm_models(model: LayeredModel, arm: str, *, seed: int, images: int, models:
     x, y, rounds = world.x[:images], world.y[:images], T2
     own = 1_000 * (list(ARMS).index(checks.one_of(arm, tuple(ARMS), "arm")) * 1_000 + seed)
     if ARMS[arm] is None:
-        rob, rounds = dro.Weighted(x, y, torch.ones(images, dtype=torch.float64)), (T1 + 1) * T2
+        rob, rounds = dro.WeightedImages(x, y, torch.ones(images, dtype=torch.float64)), (T1 + 1) * T2
     else:
         g = runtime.generator(own)
-        options = {"T1": T1, "alpha": ALPHA, "batch_size": BATCH, "generator": g}
+        options = {"iterations": T1, "lr": ALPHA, "batch_size": BATCH, "generator": g}
         rob = dro.adversarial_data(model, x, y, attack=ARMS[arm](g), **options)
     seeds = [own + 1 + i for i in range(models)]
     parts = [seeds[first : first + TOGETHER] for first in range(0, models, TOGETHER)]
-    options = {"alpha": ALPHA, "T2": rounds, "batch_size": BATCH}
+    options = {"lr": ALPHA, "rounds": rounds, "batch_size": BATCH}
     return [one for part in parts for one in dro.train_many(model, rob, seeds=part, **options)]
 
 
@@ -176,7 +176,7 @@ def estimates() -> dict[str, dict]:
     compared = {f"slope/{arm}_minus_ours": fairness.compare(first(found, arm), ours, "welch") for arm in RIVALS}
     compared["slope/margin/ours"] = compared[f"slope/{nearest}_minus_ours"]
     quantities = {key: _interval(c) | {"anchor": "fig-5b"} for key, c in compared.items()}
-    quantities["slope/start_minus_ours"] = evaluation.over_seeds(before - ours) | {"anchor": "fig-5b"}
+    quantities["slope/start_minus_ours"] = intervals.over_seeds(before - ours) | {"anchor": "fig-5b"}
     for arm in RIVALS:
         c = fairness.compare_over_sets(by_set(found, arm), by_set(found, "ours"))
         quantities[f"slope/drob/{arm}_minus_ours"] = _interval(c) | {"anchor": "data-sets"}

@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, evaluation, training
-from fairlib.attacks.fgsm import margin_at
-from fairlib.attacks.gradients import gradient, unusable
+from fairlib import attacks, checks, data, evaluation, intervals, training
+from fairlib.attacks import gradient, margin_at, unusable
 from fairlib.book import runner
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.shared import BATCH, IMAGES, METHODS, PAIRS
@@ -148,7 +147,7 @@ def curves() -> pd.DataFrame:
     rows = rows.assign(eps=[GRID] * len(rows)).explode(["eps", "right"]).rename(columns={"images": "n"})
     columns = ["network", "dataset", "scale", "gradient", "eps", "certain", "flat", "right", "n"]
     whole = dict.fromkeys(("scale", "certain", "flat", "right"), int)
-    return evaluation.with_interval(rows[columns].astype({"eps": float} | whole).reset_index(drop=True))
+    return intervals.with_interval(rows[columns].astype({"eps": float} | whole).reset_index(drop=True))
 
 
 def accuracies() -> pd.DataFrame:
@@ -170,7 +169,7 @@ def effects() -> pd.DataFrame:
     found = accuracies()
     change = found.xs("naive", level="gradient") - found.xs("exact", level="gradient")
     return pd.DataFrame([
-        {"network": network, "dataset": dataset, "method": method, "eps": eps} | evaluation.over_seeds(values)
+        {"network": network, "dataset": dataset, "method": method, "eps": eps} | intervals.over_seeds(values)
         for (network, dataset), table in change.groupby(level=[0, 1])
         for (method, eps), values in table.items()
     ])  # fmt: skip

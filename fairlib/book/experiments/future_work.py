@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import attacks, checks, complexity, data, evaluation, runtime, training, tuning
+from fairlib import attacks, checks, complexity, data, intervals, runtime, training, tuning
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.shared import BATCH, IMAGES, PAIRS, SEEDS, answers, attacked, distances
 from fairlib.defenses import CentroidDefense
@@ -274,15 +274,15 @@ def estimates() -> dict[str, dict]:
     for key, rows in recorded("trainings").groupby(["what", "network", "dataset", "images"]):
         left_out = widest(training.initialised(key[1], seed=0))
         for quantity, values in quantities(accuracies(rows).droplevel([0, 1]), left_out).items():
-            found[f"{key[1]}/{key[2]}/{quantity}"] = evaluation.over_seeds(values) | _origin(key, quantity)
+            found[f"{key[1]}/{key[2]}/{quantity}"] = intervals.over_seeds(values) | _origin(key, quantity)
     for key, rows in recorded("times").groupby(["what", "network", "dataset", "images"]):
-        change = complexity.median(rows["without"] / rows["all"] - 1)
+        change = intervals.median(rows["without"] / rows["all"] - 1)
         quantity = "fewer_layers/time_change"
         found[f"{key[1]}/{quantity}"] = shared.interval(*change) | _origin(key, quantity)
     plain = "network == 'VisionTransformer' and centroids == 'first' and alpha == 'published' and taps == 'released'"
     for key, rows in recorded("draws").query(plain).groupby(["what", "network", "dataset", "images"]):
         (row,) = rows.to_dict("records")
-        gain = evaluation.paired(row["gained"][1], row["lost"][1], key[3])
+        gain = intervals.paired(row["gained"][1], row["lost"][1], key[3])
         found[f"{key[1]}/{key[2]}/gain/eps=0.1"] = shared.interval(*gain) | _origin(key, "gain")
     return found
 

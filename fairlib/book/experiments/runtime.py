@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fairlib import checks, complexity, data, runtime, training
+from fairlib import checks, complexity, data, intervals, runtime, training
 from fairlib.book import runner
 from fairlib.book.experiments import shared
 from fairlib.complexity import EqualLayers
@@ -111,7 +111,7 @@ def lines(what: str) -> pd.DataFrame:
     if what == "depth":
         timed["as printed, 1 image"] = ratios(what, batch=1, of="printed")
         counted["as printed, counted"] = "printed"
-    found = {(name, d): complexity.mean(v - less) for name, ratio in timed.items() for d, v in ratio.items()}
+    found = {(name, d): intervals.mean(v - less) for name, ratio in timed.items() for d, v in ratio.items()}
     for name, column in counted.items():
         found |= {(name, d): (v - less,) * 3 for d, v in (table[column] / table["inference"]).items()}
     return pd.DataFrame([(*k, *v) for k, v in found.items()], columns=["line", "size", "value", "low", "high"])
@@ -125,11 +125,11 @@ def estimates() -> dict[str, dict]:
         exact |= {f"macs/inference/{sweep}_slope": slopes["inference"], f"macs/defence/{sweep}_slope": slopes["added"]}
     exact["macs/algorithm1/depth_slope"] = slopes["printed"]
     found = {key: (float(value),) * 3 for key, value in exact.items()}
-    found["time/overhead/width_slope"] = complexity.mean(complexity.slopes(ratios("width", batch=1_000) - 1))
-    found["time/ratio/depth_slope"] = complexity.mean(complexity.slopes(ratios("depth", batch=1_000)))
+    found["time/overhead/width_slope"] = intervals.mean(complexity.slopes(ratios("width", batch=1_000) - 1))
+    found["time/ratio/depth_slope"] = intervals.mean(complexity.slopes(ratios("depth", batch=1_000)))
     for network in training.RELEASED_EPOCHS:
         for batch in (1, 1_000):
-            found[f"{network}/time/ratio/batch={batch}"] = complexity.mean(ratios(network, batch=batch)[0])
+            found[f"{network}/time/ratio/batch={batch}"] = intervals.mean(ratios(network, batch=batch)[0])
     return {key: shared.interval(*numbers) | {"anchor": _anchor(key)} for key, numbers in found.items()}
 
 

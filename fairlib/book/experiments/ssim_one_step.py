@@ -7,9 +7,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairlib import checks, data, evaluation, training
-from fairlib.attacks.loss import answers, margin
-from fairlib.attacks.ssim import direction, hessian, inside, mirrored, reach, slope
+from fairlib import checks, data, intervals, training
+from fairlib.attacks import answers, gradient_and_right, margin, ssim, step_factor
 from fairlib.book import runner
 from fairlib.book.experiments.shared import exact, interval, mean
 from fairlib.perceptual import distance
@@ -64,19 +63,19 @@ def attacked(model: torch.nn.Module, x: Tensor, y: Tensor, means: Tensor) -> pd.
     as far. `resemblance`: SSIM to the mean image of the class that the model now sees; `toward`: cosine between d and
     the way from the mean image of the true class to that one. `rim`: see `run`.
     """
-    g, right = slope(model, x, y)
+    g, right = gradient_and_right(model, x, y)
     with torch.no_grad():
         m = margin(answers(model, x), y).double()
     g = m.sigmoid().view(-1, 1, 1, 1) * g.double()  # the loss's gradient, from the margin's
     x, y, g = x[right], y[right], g[right]
     exactly, judge = x.double(), distance("SSIM")
-    apply, _ = hessian(exactly, mirrored(x))
-    steps = {"ssim": direction(exactly, g), "ssim, inside": direction(exactly, g, inside), "pgd": g}
+    apply, _ = ssim.hessian(exactly, ssim.mirrored(x))
+    steps = {"ssim": ssim.direction(exactly, g), "ssim, inside": ssim.direction(exactly, g, ssim.inside), "pgd": g}
     found = []
     for eps in L2:
-        lam = 1 / reach(exactly, steps["ssim"], eps).flatten()
+        lam = 1 / step_factor(exactly, steps["ssim"], eps).flatten()
         for attack, step in steps.items():
-            x_adv = (exactly + reach(exactly, step, eps) * step).clamp(0, 1)
+            x_adv = (exactly + step_factor(exactly, step, eps) * step).clamp(0, 1)
             d = x_adv - exactly
             x_adv = x_adv.float()
             with torch.no_grad():
@@ -110,8 +109,8 @@ def quantities(seen: pd.DataFrame) -> dict[str, dict]:
         return mean(torch.tensor((rows[name][first] - rows[name][second]).to_numpy()))
 
     only = [int((turned[a] & ~turned[b]).sum()) for a, b in (("pgd", "ssim"), ("ssim", "pgd"))]
-    success = interval(*evaluation.paired(*only, len(at)))
-    share = evaluation.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
+    success = interval(*intervals.paired(*only, len(at)))
+    share = intervals.with_interval(pd.DataFrame({"right": [int(both.sum())], "n": [len(at)]})).iloc[0]
     ratio = (both_long.max(axis=1) / both_long.min(axis=1)).max()
     return {
         "L2_ratio": exact(float(ratio)) | {"n": len(at)},

@@ -9,9 +9,8 @@ from functools import partial
 import pandas as pd
 from torch import Tensor
 
-from fairlib import attacks, checks, data, ensemble, evaluation, runtime, training
-from fairlib.attacks.adaptive import TEMPERATURES, leads, objective
-from fairlib.attacks.gradients import gradient, unusable
+from fairlib import attacks, checks, data, ensemble, evaluation, intervals, runtime, training
+from fairlib.attacks import TEMPERATURES, gradient, mean_lead, soft_leads, unusable
 from fairlib.baselines import Binarised, NearestCentroid, SmallestMeanDistance
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.shared import BATCH, PAIRS, SEEDS
@@ -139,7 +138,7 @@ def masking(model: LayeredModel, dataset: str, images: int) -> list[dict]:
             ("temperature, ties unknown", label, right(partial(one, temperatures=temperatures, tie_aware=False))),
             ("zero gradient", label, without_gradient(defense, x, y, temperatures)),
         ]
-    found += [("steps", str(steps), right(partial(one, steps=steps))) for steps in STEPS]
+    found += [("steps", str(steps), right(partial(one, iterations=steps))) for steps in STEPS]
     left, generator = clean, runtime.generator(0)
     for restart in range(1, RESTARTS + 1):
         left = right(partial(one, generator=generator), left)
@@ -154,7 +153,7 @@ def masking(model: LayeredModel, dataset: str, images: int) -> list[dict]:
 
 def on_network(model: LayeredModel, *, eps: float, seed: int) -> list[Attack]:
     """What knows a network and nothing of a defence: FGSM, and PGD from the image and from a random point."""
-    pgd = partial(attacks.pgd, model, eps=eps, step=eps / 8, steps=20)
+    pgd = partial(attacks.pgd, model, eps=eps, step_size=eps / 8, iterations=20)
     return [partial(attacks.fgsm, model, eps=eps), pgd, partial(pgd, generator=runtime.generator(seed))]
 
 
@@ -165,7 +164,7 @@ def on_defense(defense: CentroidDefense, *, eps: float, seed: int) -> list[Attac
         one,
         partial(one, generator=runtime.generator(seed)),
         *(partial(one, temperatures=[t]) for t in TEMPERATURES),
-        *(partial(one, rival=rival, step=eps / 5, steps=20) for rival in range(defense.classes + 1)),
+        *(partial(one, rival=rival, step_size=eps / 5, iterations=20) for rival in range(defense.classes + 1)),
     ]
 
 
@@ -188,7 +187,7 @@ def withstanding(predict: Predict, x: Tensor, y: Tensor, arsenal: Sequence[Attac
 def without_gradient(defense: CentroidDefense, x: Tensor, y: Tensor, temperatures: Sequence[float]) -> Tensor:
     """At which images what the attack climbs has a gradient of exactly zero: (N,) bool."""
     z = x.clone().requires_grad_()
-    _, flat = unusable(gradient(objective(leads(defense, z, y, temperatures=temperatures)), z))
+    _, flat = unusable(gradient(mean_lead(soft_leads(defense, z, y, temperatures=temperatures)), z))
     return flat
 
 
@@ -221,5 +220,5 @@ def estimates() -> dict[str, dict]:
             ("noise/gain/eps=0.2", noise, "random-sign-noise"),
         ):
             origin = {"anchor": anchor} | shared.origin("stress_tests", arguments)
-            found[f"{network}/{dataset}/{key}"] = evaluation.over_seeds(gain) | origin
+            found[f"{network}/{dataset}/{key}"] = intervals.over_seeds(gain) | origin
     return found

@@ -6,7 +6,7 @@ from torch import nn
 from fairlib import data, training
 from fairlib.book import runner
 from fairlib.book.experiments import headline, shared
-from fairlib.evaluation import over_seeds
+from fairlib.intervals import over_seeds
 
 TRAINED_ON = "results/seeds"
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from fairlib import checks, evaluation, fairness, geography
+from fairlib import checks, fairness, geography, intervals
 from fairlib.book import runner
 from fairlib.book.experiments import bias_metric, fairer, shared
 
@@ -95,7 +95,7 @@ def twins(slopes: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
     test says that the models of j have smaller slopes than those of i.
     """
     return {
-        arm: np.array([[i is not j and fairness.compare(i, j).p < fairness.LEVEL for j in sets] for i in sets])
+        arm: np.array([[i is not j and fairness.compare(i, j).p_value < fairness.LEVEL for j in sets] for i in sets])
         for arm, sets in slopes.items()
     }
 
@@ -157,7 +157,7 @@ def estimates() -> dict[str, dict]:
     """
     world = {"record": "results/bias_metric", "n": bias_metric.IMAGES, "anchor": "which-weights"}
     quantities = {
-        "world/variance_exponent": evaluation.over_seeds([exponent(t) for t in bias_metric.tables().values()]) | world
+        "world/variance_exponent": intervals.over_seeds([exponent(t) for t in bias_metric.tables().values()]) | world
     }
     gls = sizes().loc["gls"]
     share = shared.interval(gls["share"], gls["low"], gls["high"])

@@ -2,14 +2,14 @@
 
 import json
 
-from fairlib.book import runner
+from fairlib.book import units
 from fairlib.book.experiments import table1
 
 
 def write(chapter: str, arguments: dict, result: dict) -> None:
     """The record of a unit that some profile has."""
-    unit = runner.Unit(chapter, arguments)
-    assert unit.name in {u.name for profile in ("embedded", "paper") for u in runner.units(chapter, profile)}
+    unit = units.Unit(chapter, arguments)
+    assert unit.name in {u.name for profile in ("embedded", "paper") for u in units.of(chapter, profile)}
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     record = {"arguments": unit.arguments, "source": "", "provenance": {}, "result": result}
     unit.path.write_text(json.dumps(record, allow_nan=False))

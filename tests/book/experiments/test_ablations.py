@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from fairlib import data, ensemble, evaluation, runtime, training
+from fairlib import data, ensemble, evaluation, intervals, runtime, training
 from fairlib.book import claims, runner
 from fairlib.book.experiments import ablations
 from fairlib.book.experiments.shared import setting
@@ -155,7 +155,7 @@ def test_below_chance_at(curve, where):
 
 
 def test_over_seeds():
-    found = evaluation.over_seeds([1.0, 2.0, 4.0])
+    found = intervals.over_seeds([1.0, 2.0, 4.0])
     half = stats.t.ppf(0.975, 2) * math.sqrt(7 / 3) / math.sqrt(3)
     assert found == pytest.approx(
         {"value": 7 / 3, "low": 7 / 3 - half, "high": 7 / 3 + half, "sd": math.sqrt(7 / 3), "seeds": 3}

@@ -9,14 +9,14 @@ import torch
 from scipy import stats
 
 from fairlib import fairness, files, geography, training
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import bias_metric
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(chapter: str, arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit(chapter, arguments)
+    unit = units.Unit(chapter, arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     record = {"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}
     unit.path.write_text(json.dumps(record))
@@ -102,7 +102,7 @@ def test_estimates(house):
     assert set(found) == {c.quantity for c in claims.load() if c.chapter == "bias_metric" and c.quantity}
     assert found["world/slope/plain"].value == pytest.approx(0.03, abs=0.002)
     assert found["world/slope/plain"].seeds == 6
-    p = sorted(fairness.slope(table).p for table in bias_metric.tables().values())
+    p = sorted(fairness.slope(table).p_value for table in bias_metric.tables().values())
     estimate = found["world/ftest/p"]
     assert (estimate.low, estimate.high) == (p[0], p[-1]) and p[2] <= estimate.value <= p[3]
     assert round(found["ftest/p"].value, 5) == 0.02554

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fairlib import files
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import compression, table1
 
 N = 10
@@ -35,7 +35,7 @@ def rows() -> list[dict]:
 
 def write(content: list[dict]) -> None:
     shard = table1.SHARDS["embedded"]["table"]
-    unit = runner.Unit("table1", {"what": "table", "budget": "embedded", "first": shard.start, "images": shard.step})
+    unit = units.Unit("table1", {"what": "table", "budget": "embedded", "first": shard.start, "images": shard.step})
     result = {"cost": "LPIPS-Alex", "rows": content}
     with files.replacing(unit.path) as partial:
         record = {"arguments": unit.arguments, "source": "s", "provenance": {}, "result": result}

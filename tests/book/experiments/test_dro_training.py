@@ -13,14 +13,14 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from fairlib import attacks, dro, runtime
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import dro_training, fairer
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """PGD in one step, few images."""
-    attack = partial(attacks.pgd, eps=0.05, step=0.05, steps=1)
+    attack = partial(attacks.pgd, eps=0.05, step_size=0.05, iterations=1)
     for arm in dro_training.TIMED:
         monkeypatch.setitem(fairer.ARMS, arm, lambda generator: attack)
     monkeypatch.setattr(fairer, "IMAGES", 300)
@@ -64,8 +64,8 @@ def test_a_full_training_alternates_and_works_as_hard(start, digits, monkeypatch
     steps = []
     with monkeypatch.context() as patched:
         patched.setattr(dro, "_step", lambda net, x, *args: steps.append(len(x)))
-        rob = dro.adversarial_data(start, x, y, attack=lambda m, x, y: x, alpha=0.01, generator=g, T1=T1)
-        dro.train(start, rob, alpha=0.01, seed=0, T2=T2)
+        rob = dro.adversarial_data(start, x, y, attack=lambda m, x, y: x, lr=0.01, generator=g, iterations=T1)
+        dro.train(start, rob, lr=0.01, seed=0, rounds=T2)
     assert sum(steps) == trained
     # Replayed from what it looked at, with labels known by image, it ends at the same weights.
     label = {image.numpy().tobytes(): int(c) for image, c in zip(x, y, strict=True)}
@@ -196,14 +196,14 @@ def test_units_run(quick):
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
 def test_units_name_their_work_once(profile):
-    units = runner.units("dro_training", profile)
-    assert len({unit.name for unit in units}) == len(units)
+    listed = units.of("dro_training", profile)
+    assert len({unit.name for unit in listed}) == len(listed)
     with pytest.raises(ValueError, match="what is 'dreams', expected one of: steps, printed"):
         dro_training.run(what="dreams", images=1, seed=0)
 
 
 def test_the_law_is_the_one_that_is_sampled():
-    P = dro.weights(50, 3)
+    P = dro.sampling_weights(50, 3)
     drawn = torch.bincount(dro.sample(P, 40_000, runtime.generator(0)) // 50, minlength=4)
     law = dro_training.law(50, 3)
     assert stats.chisquare(drawn.numpy(), 40_000 * law).pvalue > 0.01
@@ -218,15 +218,15 @@ def test_the_law_is_the_one_that_is_sampled():
 
 
 def write(arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit("dro_training", arguments)
+    unit = units.Unit("dro_training", arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     unit.path.write_text(json.dumps({"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}))
 
 
 def test_estimates_from_hand_made_records(house):
-    units = [unit.arguments for unit in runner.units("dro_training", "embedded")]
+    listed = [unit.arguments for unit in units.of("dro_training", "embedded")]
     accuracies = [None, 0.1, None, None]
-    for unit in units:
+    for unit in listed:
         s = unit["seed"]
         seconds = {"algorithm2": 20.0 + s, "algorithm3": 2.0, "together": 1.0, "full": 22.0 + s}
         rows = {
@@ -275,7 +275,7 @@ def test_estimates_from_hand_made_records(house):
 
 
 def test_no_finite_run_is_no_gap(house):
-    (unit,) = [u.arguments for u in runner.units("dro_training", "embedded") if u.arguments["what"] == "printed"]
+    (unit,) = [u.arguments for u in units.of("dro_training", "embedded") if u.arguments["what"] == "printed"]
     write(unit, [{"run": i, "accuracy": None} for i in range(4)])
     found = dro_training.finite()
     assert (found["kept"], found["runs"], found["value"], found["low"]) == (0, 4, 0, pytest.approx(0))

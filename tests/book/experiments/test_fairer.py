@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 
 from fairlib import attacks, dro, fairness, geography, runtime
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import fairer
 
 SIZE = {"seed": 0, "images": 40, "models": 3}
@@ -21,7 +21,8 @@ SIZE = {"seed": 0, "images": 40, "models": 3}
 def few(monkeypatch):
     """A world of few images, and quick attacks."""
     monkeypatch.setattr(fairer, "IMAGES", 300)
-    monkeypatch.setitem(fairer.ARMS, "pgd", lambda generator: partial(attacks.pgd, eps=0.05, step=0.05, steps=1))
+    quick = partial(attacks.pgd, eps=0.05, step_size=0.05, iterations=1)
+    monkeypatch.setitem(fairer.ARMS, "pgd", lambda generator: quick)
     fairer.held_out.cache_clear()
     yield
     fairer.held_out.cache_clear()
@@ -118,17 +119,17 @@ def test_the_draws_of_no_two_units_overlap(start, monkeypatch):
 
     def made(model, x, y, *, generator, **options):
         seen.append(generator.initial_seed())
-        return dro.Weighted(x[:1], y[:1], torch.ones(1))
+        return dro.WeightedImages(x[:1], y[:1], torch.ones(1))
 
     monkeypatch.setattr(fairer.dro, "adversarial_data", made)
     monkeypatch.setattr(fairer.dro, "train_many", lambda model, rob, *, seeds, **options: seen.extend(seeds) or [])
     monkeypatch.setattr(fairer, "ARMS", {arm: (lambda generator: None) for arm in fairer.ARMS})
     world = geography.world("train", 10, seed=0)
     monkeypatch.setattr(geography, "world", lambda *args, **options: world)
-    units = [u.arguments for u in runner.units("fairer", "paper") if u.arguments["arm"] != "start"]
-    for unit in units:
+    listed = [u.arguments for u in units.of("fairer", "paper") if u.arguments["arm"] != "start"]
+    for unit in listed:
         fairer.arm_models(start, **unit)
-    assert len(seen) == len(set(seen)) == sum(unit["models"] + 1 for unit in units)
+    assert len(seen) == len(set(seen)) == sum(unit["models"] + 1 for unit in listed)
 
 
 def test_all_arms_make_as_many_steps(start, few, monkeypatch):
@@ -148,9 +149,9 @@ def test_all_arms_make_as_many_steps(start, few, monkeypatch):
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
 def test_units_name_their_work_once(profile):
-    units = runner.units("fairer", profile)
-    assert len({unit.name for unit in units}) == len(units)
-    arms = pd.DataFrame([unit.arguments for unit in units])
+    listed = units.of("fairer", profile)
+    assert len({unit.name for unit in listed}) == len(listed)
+    arms = pd.DataFrame([unit.arguments for unit in listed])
     assert set(arms["arm"]) == {"start", *fairer.ARMS}
     sets = arms.groupby("arm")["seed"].nunique()
     assert (sets[list(fairer.ADVERSARIAL)] >= 8).all()
@@ -170,13 +171,11 @@ def test_an_unknown_arm_and_an_unknown_profile_are_refused(start, few):
 
 def write(arm: str, seed: int, rights: list[list[int]], groups: dict | None = None) -> None:
     (arguments,) = [
-        u.arguments
-        for u in runner.units("fairer", "embedded")
-        if (u.arguments["arm"], u.arguments["seed"]) == (arm, seed)
+        u.arguments for u in units.of("fairer", "embedded") if (u.arguments["arm"], u.arguments["seed"]) == (arm, seed)
     ]
     rows = [{"model": i, "right": right} for i, right in enumerate(rights)]
     rows += [{"group": group, **numbers} for group, numbers in (groups or {}).items()]
-    unit = runner.Unit("fairer", arguments)
+    unit = units.Unit("fairer", arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     unit.path.write_text(json.dumps({"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}))
 
@@ -240,7 +239,7 @@ def test_estimates_from_hand_made_records(house):
 
 def test_of_two_profiles_the_one_with_more_images_counts(house):
     for profile, right in (("embedded", world_of(0.03)), ("paper", world_of(0.01))):
-        (unit,) = [u for u in runner.units("fairer", profile) if u.arguments["arm"] == "noise"]
+        (unit,) = [u for u in units.of("fairer", profile) if u.arguments["arm"] == "noise"]
         unit.path.parent.mkdir(parents=True, exist_ok=True)
         rows = [{"model": 0, "right": right}]
         record = {"arguments": unit.arguments, "source": "", "provenance": {}, "result": {"rows": rows}}

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairlib import attacks, data, ensemble, training
-from fairlib.book import runner
+from fairlib.book import units
 from fairlib.book.experiments import ambiguities, fgsm
+from fairlib.book.experiments.ambiguities.records import float32_gradient
 from fairlib.book.experiments.fgsm import GRID, METHODS, PAIRS, TABLE_EPS, Scaled, naive, naive_gradient
 from fairlib.book.experiments.shared import setting
 from fairlib.defenses import CentroidDefense
@@ -175,8 +176,8 @@ def test_trainings_are_counted(monkeypatch):
 
 def test_units_and_refusals():
     for profile in ("embedded", "paper"):
-        assert len(runner.units("fgsm", profile)) == 8
-    assert len(runner.units("fgsm", "embedded", "paper")) == 10  # LeNet's trainings have more images
+        assert len(units.of("fgsm", profile)) == 8
+    assert len(units.of("fgsm", "embedded", "paper")) == 10  # LeNet's trainings have more images
     with pytest.raises(ValueError, match="profile is 'big'"):
         fgsm.units("big")
     with pytest.raises(ValueError, match="what is 'dreams', expected one of: scales, trainings"):
@@ -184,7 +185,7 @@ def test_units_and_refusals():
 
 
 def write(arguments: dict, rows: list[dict]) -> None:
-    runner.Unit("fgsm", arguments).write(
+    units.Unit("fgsm", arguments).write(
         {"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}
     )
 
@@ -216,7 +217,7 @@ def test_what_hand_made_records_say(house):
     assert found.loc["LeNet5", "MNIST", "defenseless", 0.0]["value"] == 0
     assert not found.loc["LeNet5", "MNIST", "defended"]["value"].any()
 
-    switch = ambiguities.float32_gradient()
+    switch = float32_gradient()
     assert set(switch["variant"]) == {"float32 gradient"} and set(switch["eps"]) == set(ambiguities.EPS)
     curves = fgsm.curves().set_index(["scale", "gradient", "eps"])
     assert len(curves) == 2 * 3 * 7

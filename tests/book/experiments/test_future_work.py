@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from fairlib import attacks, data, evaluation, training
-from fairlib.book import claims, runner
+from fairlib import attacks, data, evaluation, intervals, training
+from fairlib.book import claims, units
 from fairlib.book.experiments import future_work
 from fairlib.book.experiments.future_work import EPS, INPUTS, PAIRS
 from fairlib.defenses import CentroidDefense
@@ -117,7 +117,7 @@ def test_kept_is_a_ratio_of_means():
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
 def test_units_name_their_work_once(profile):
-    names = [unit.name for unit in runner.units("future_work", profile)]
+    names = [unit.name for unit in units.of("future_work", profile)]
     assert len(set(names)) == len(names) == 16
 
 
@@ -129,7 +129,7 @@ def test_an_unknown_profile_and_an_unknown_kind_are_refused():
 
 
 def write(arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit("future_work", arguments)
+    unit = units.Unit("future_work", arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     unit.path.write_text(json.dumps({"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}))
 
@@ -177,7 +177,7 @@ def test_estimates_from_hand_made_records(house):
     assert kept["value"] == pytest.approx((100 + 22.5) / (200 + 45))
     assert found["LeNet5/fewer_layers/time_change"]["value"] == pytest.approx(1.85 / 2 - 1)
     gain = found["VisionTransformer/MNIST/gain/eps=0.1"]
-    assert (gain["value"], gain["low"], gain["high"]) == pytest.approx(evaluation.paired(300, 100, 10_000))
+    assert (gain["value"], gain["low"], gain["high"]) == pytest.approx(intervals.paired(300, 100, 10_000))
     assert all((house / e["record"]).is_file() for e in found.values())
 
 

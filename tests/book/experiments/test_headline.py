@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from fairlib import attacks, files, training
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import centroid_defense, fgsm, headline
 from fairlib.book.experiments import training as chapter
 
@@ -17,7 +17,7 @@ EPS = [k / 20 for k in range(11)]
 
 
 def write(chapter: str, arguments: dict, rows: list[dict]) -> None:
-    unit = runner.Unit(chapter, arguments)
+    unit = units.Unit(chapter, arguments)
     unit.path.parent.mkdir(parents=True, exist_ok=True)
     record = {"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}
     unit.path.write_text(json.dumps(record))

@@ -13,10 +13,9 @@ from scipy import stats
 from skimage.metrics import structural_similarity
 
 from fairlib import data
-from fairlib.attacks import pgd_step, ssim_step
-from fairlib.attacks.loss import cross_entropy
-from fairlib.attacks.ssim import direction, hessian, mirrored, slope
-from fairlib.book import claims, runner
+from fairlib.attacks import cross_entropy, gradient_and_right, pgd_step, ssim_step
+from fairlib.attacks.ssim import direction, hessian, mirrored
+from fairlib.book import claims, units
 from fairlib.book.experiments import ssim_one_step as chapter
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,7 +35,7 @@ def test_class_means(means):
 
 def test_each_column_of_an_attack(model, digits, means):
     x, y = (t[:40] for t in digits)
-    _, right = slope(model, x, y)
+    _, right = gradient_and_right(model, x, y)
     seen = chapter.attacked(model, x, y, means)
     x, y = x[right], y[right]
     z = x.double().requires_grad_()
@@ -45,13 +44,13 @@ def test_each_column_of_an_attack(model, digits, means):
     attacks = {
         "ssim": ssim_step,
         "pgd": pgd_step,
-        "ssim, inside": lambda *a, eps: ssim_step(*a, eps=eps, windows="inside"),
+        "ssim, inside": lambda *a, length: ssim_step(*a, length=length, windows="inside"),
     }
     h, _ = hessian(x.double(), mirrored(x))
     for name, attack in attacks.items():
         for eps in (0.5, 2.0):
             rows = seen[(seen["attack"] == name) & (seen["L2"] == eps)]
-            x_adv = attack(model, x, y, eps=eps)
+            x_adv = attack(model, x, y, length=eps)
             d = (x_adv - x).double()
             with torch.no_grad():
                 answer = model(x_adv).argmax(1)
@@ -141,7 +140,7 @@ def test_estimates_are_those_of_the_network_that_speaks_less_for_the_claim(house
             for name in chapter.SHOWN
             for v in [0.2 + 0.1 * i]
         }
-        unit = runner.Unit("ssim_one_step", {"network": network})
+        unit = units.Unit("ssim_one_step", {"network": network})
         unit.path.parent.mkdir(parents=True, exist_ok=True)
         result = {"rows": [], "quantities": numbers}
         unit.path.write_text(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fairlib import attacks, data, evaluation, training
-from fairlib.book import claims, runner
+from fairlib.book import claims, units
 from fairlib.book.experiments import stress_tests
 from fairlib.defenses import CentroidDefense
 
@@ -172,7 +172,7 @@ def house(tmp_path, monkeypatch):
         ]
         for network, name in stress_tests.PAIRS:
             arguments = {"what": "trainings", "network": network, "dataset": name, "images": images}
-            unit = runner.Unit("stress_tests", arguments)
+            unit = units.Unit("stress_tests", arguments)
             unit.path.parent.mkdir(parents=True, exist_ok=True)
             record = {"arguments": arguments, "source": "", "provenance": {}, "result": {"rows": rows}}
             unit.path.write_text(json.dumps(record))

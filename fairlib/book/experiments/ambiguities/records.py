@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from fairlib import data, evaluation, training
+from fairlib import data, intervals, training
 from fairlib.book import runner
 from fairlib.book.experiments import fgsm, future_work, shared
 from fairlib.book.experiments.ambiguities import retrained
@@ -55,7 +55,7 @@ def effects() -> pd.DataFrame:
         reference = "released rule" if few else REFERENCE.get(variant, "plain")
         change = table.droplevel([0, 1, 2]) - accuracy.loc[network, dataset, reference]
         where = {"variant": variant, "network": network, "dataset": dataset}
-        rows += [where | {"method": m, "eps": e} | evaluation.over_seeds(change[m, e]) for m, e in change.columns]
+        rows += [where | {"method": m, "eps": e} | intervals.over_seeds(change[m, e]) for m, e in change.columns]
     return pd.concat([pd.DataFrame(rows), drawn_centroids(), float32_gradient()])
 
 
@@ -67,7 +67,7 @@ def drawn_centroids() -> pd.DataFrame:
         first, others = (table[(table["centroids"] == "first") == is_first] for is_first in (True, False))
         change = np.subtract(others["right"].tolist(), first["right"].item()) / table["images"].iloc[0]
         where = {"variant": "random centroids", "network": network, "dataset": dataset, "method": "defended"}
-        rows += [where | {"eps": e} | evaluation.over_seeds(values) for e, values in zip(EPS, change.T, strict=True)]
+        rows += [where | {"eps": e} | intervals.over_seeds(values) for e, values in zip(EPS, change.T, strict=True)]
     return pd.DataFrame(rows)
 
 
@@ -116,6 +116,6 @@ def estimates() -> dict[str, dict]:
     accuracy = accuracies()
     for network, dataset in PAIRS:
         for rule, variant in (("top3", "loose_rule=top3"), ("released", "plain")):
-            estimate = evaluation.over_seeds(accuracy.loc[network, dataset, variant]["loose", 0.1])
+            estimate = intervals.over_seeds(accuracy.loc[network, dataset, variant]["loose", 0.1])
             found[f"{network}/{dataset}/loose/{rule}/eps=0.1"] = estimate | {"anchor": "loose-rule"}
     return found

@@ -10,8 +10,7 @@ from fairlib import attacks, data, evaluation, runtime, training, tuning
 from fairlib.book.experiments import shared
 from fairlib.book.experiments.future_work import EPS
 from fairlib.book.experiments.shared import BATCH, METHODS, answers, attacked, distances
-from fairlib.defenses import CentroidDefense
-from fairlib.defenses.centroid import NOBODY
+from fairlib.defenses import NOBODY, CentroidDefense
 from fairlib.models import LayeredModel, LeNet5
 
 RELABELLED = ("labels=medoid", "labels=random")

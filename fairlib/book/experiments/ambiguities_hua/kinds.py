@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fairlib import bootstrap, evaluation
+from fairlib import bootstrap, intervals
 from fairlib.book.experiments import shared
 
 OUTCOMES = ("LPIPS", "L2")  # of table 1; a record without judges has the norms alone
@@ -56,7 +56,7 @@ def success(variant: str, switched: pd.DataFrame, default: pd.DataFrame) -> Rows
     """The success rate with the switch minus that without, on the same images."""
     both = switched.merge(default, on="image")
     with_, without = both["success_x"], both["success_y"]
-    value, low, high = evaluation.paired(int((with_ & ~without).sum()), int((without & ~with_).sum()), len(both))
+    value, low, high = intervals.paired(int((with_ & ~without).sum()), int((without & ~with_).sum()), len(both))
     return [share(variant, "success", {"value": value, "low": low, "high": high, "n": len(both)})]
 
 

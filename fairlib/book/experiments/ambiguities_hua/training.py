@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from fairlib import evaluation, fairness
+from fairlib import fairness, intervals
 from fairlib.book.experiments import dro_training, fairer, trust
 from fairlib.book.experiments.ambiguities_hua.kinds import NAMES, Missing, Rows, number, share, unpaired
 
@@ -41,7 +41,7 @@ def _steps(switches: Sequence[tuple[str, dict]]) -> Rows:
     for variant, switch in switches:
         gap = (at(default | switch) - at(default)).dropna()
         if len(gap) > 1:
-            found.append(share(variant, "accuracy", evaluation.over_seeds(gap) | {"n": None}))
+            found.append(share(variant, "accuracy", intervals.over_seeds(gap) | {"n": None}))
     return found
 
 

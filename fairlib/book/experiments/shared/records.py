@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fairlib.book import runner
+from fairlib.book import runner, units
 
 
 def of_kind(chapter: str, what: str) -> pd.DataFrame:
@@ -29,5 +29,5 @@ def recorded(chapter: str, what: str) -> pd.DataFrame:
 
 def origin(chapter: str, arguments: dict) -> dict:
     """The fields of an estimate that say which unit's record it comes from, and over how many images."""
-    unit = runner.Unit(chapter, arguments)
+    unit = units.Unit(chapter, arguments)
     return {"record": f"results/{unit.name}.json", "n": int(arguments["images"])}

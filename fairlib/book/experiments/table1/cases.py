@@ -9,10 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fairlib import attacks, checks, data, models, perceptual, photographs, runtime
-from fairlib.attacks import loss
-from fairlib.attacks.perceptual_pgd import NOISE
-from fairlib.defenses import compression
+from fairlib import attacks, checks, data, defenses, imagenet, perceptual, photographs, runtime
+from fairlib.attacks import START_NOISE, cross_entropy
 from fairlib.perceptual import SALIENCY, Distance
 
 CLASSIFIER, SIZE = "EfficientNet-Lite0", 299
@@ -77,7 +75,7 @@ def run(*, what: str, budget: str, first: int, images: int) -> dict:
     """
     checks.one_of(what, tuple(KINDS), "what")
     x, y = (t.to(runtime.device()) for t in from_folder(first, images))
-    model, cost = models.pretrained(CLASSIFIER).to(x.device), ground_cost(budget)
+    model, cost = imagenet.pretrained(CLASSIFIER).to(x.device), ground_cost(budget)
     rows = []
     for i in range(len(x)):
         case = Case(model, cost, budget, first + i, x[i : i + 1], y[i : i + 1])
@@ -117,13 +115,13 @@ def methods(case: Case, cost: Distance, bounding: Distance) -> dict[str, Attack]
     All stop at the same sign of success, another class in the lead, but for Algorithm 1 with a = 1 and a = 5. PPGD and
     LPA start at a random point, as in their own paper.
     """
-    bounded = {"bound": BOUND, "distance": bounding, "a": 0.0}
+    bounded = {"bound": BOUND, "distance": bounding, "confidence": 0.0}
     return {
-        "perc_al": partial(attacks.perc_al, N=PERC_AL_N[case.budget]),
+        "perc_al": partial(attacks.perc_al, iterations=PERC_AL_N[case.budget]),
         "pgd": attacks.pgd_l2,
         "ppgd": partial(attacks.ppgd, **bounded, generator=runtime.generator(case.image)),
         "lpa": partial(attacks.lpa, **bounded, generator=runtime.generator(case.image)),
-        **{f"ours_a={a}": partial(attacks.perceptual, cost=cost, a=float(a)) for a in (0, 1, 5)},
+        **{f"ours_a={a}": partial(attacks.perceptual, cost=cost, confidence=float(a)) for a in (0, 1, 5)},
     }
 
 
@@ -177,7 +175,7 @@ def start(case: Case) -> list[dict]:
     given = methods(case, case.cost, own)
     attacked = {name: _tried(case, partial(given[name], generator=None))[0] for name in ("ppgd", "lpa")}
     noise = torch.randn(case.x.shape, generator=runtime.generator(case.image)).to(case.x)
-    return measured(case, attacked | {"noise": (case.x + NOISE * noise).clamp(0, 1)}, judges())
+    return measured(case, attacked | {"noise": (case.x + START_NOISE * noise).clamp(0, 1)}, judges())
 
 
 def sweep(case: Case) -> list[dict]:
@@ -187,7 +185,7 @@ def sweep(case: Case) -> list[dict]:
     before = {"loss_before": _loss(case, case.x), "cost_before": case.cost(case.x, case.x).item()}
     for name in ("ours_a=0", "ours_a=5"):
         attack = methods(case, case.cost, case.cost)[name]
-        tried = {lam: _tried(case, partial(attack, lam=lam)) for lam in LAMBDAS}
+        tried = {lam: _tried(case, partial(attack, cost_weight=lam)) for lam in LAMBDAS}
         for row in measured(case, {lam: x_adv for lam, (x_adv, _) in tried.items()}, seen):
             x_adv, count = tried[lam := row["method"]]
             after = {"loss": _loss(case, x_adv), "cost": case.cost(case.x, x_adv).item()}
@@ -220,8 +218,8 @@ def measured(case: Case, attacked: Mapping[str, Tensor], seen: Sequence[Distance
 def defended(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[int]]:
     """Whether one image comes out right under each setting of figure 4."""
     settings = {
-        "jpeg": [compression.jpeg(x, quality) for quality in QUALITIES],
-        "bits": [compression.bit_depth(x, bits) for bits in BITS],
+        "jpeg": [defenses.jpeg(x, quality) for quality in QUALITIES],
+        "bits": [defenses.bit_depth(x, bits) for bits in BITS],
     }
     return {name: _right(model, torch.cat(made), y.expand(len(made))).int().tolist() for name, made in settings.items()}
 
@@ -232,7 +230,7 @@ def _right(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def _loss(case: Case, x: Tensor) -> float:
     with torch.no_grad():
-        return loss.cross_entropy(case.model(x), case.y).mean().item()
+        return cross_entropy(case.model(x), case.y).mean().item()
 
 
 def _short(row: dict) -> dict:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fairlib import attacks, data, evaluation, runtime, training, tuning
-from fairlib.book import runner
+from fairlib.book import units
 from fairlib.book.experiments import ambiguities
 from fairlib.book.experiments.ambiguities import EPS, variants
 from fairlib.book.experiments.ambiguities.records import REFERENCE
@@ -223,7 +223,7 @@ def test_the_ledger_names_every_switch_once(measured):
 
 def test_units_and_refusals():
     for profile in ("embedded", "paper"):
-        names = [unit.name for unit in runner.units("ambiguities", profile)]
+        names = [unit.name for unit in units.of("ambiguities", profile)]
         assert len(set(names)) == len(names) == 11
     with pytest.raises(ValueError, match="profile is 'big'"):
         ambiguities.units("big")

@@ -8,7 +8,7 @@ import torch
 from made_up import texture
 from torch import nn
 
-from fairlib import data, models, perceptual, runtime
+from fairlib import data, imagenet, perceptual, runtime
 from fairlib.book.experiments import table1
 from fairlib.perceptual import Distance
 
@@ -39,7 +39,7 @@ def small(monkeypatch, one_thread):
     y[3] = (y[3] + 1) % 3
     monkeypatch.setenv("FAIRLIB_IMAGES", "photographs")
     monkeypatch.setattr(data, "photographs", lambda folder, size: (x, y), raising=False)
-    monkeypatch.setattr(models, "pretrained", lambda name: model, raising=False)
+    monkeypatch.setattr(imagenet, "pretrained", lambda name: model, raising=False)
     monkeypatch.setattr(perceptual, "distance", squares)
     monkeypatch.setitem(table1.PERC_AL_N, "embedded", 20)
     return model

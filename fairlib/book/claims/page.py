@@ -1,0 +1,138 @@
+"""The ledger as HTML: the dashboard of the front page, and the claims of a chapter on its own page."""
+
+import html
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from fairlib.book.claims.ledger import causes, ledger
+from fairlib.book.claims.text import AUTHORS, amounts, counts, here, repeats
+from fairlib.book.terms import PAPERS, VERDICTS
+
+MARKS = dict(zip(VERDICTS, "✓◐✗⚑∅…", strict=True))  # so that colour is never the only sign
+FOLDED = 25  # a chapter with more claims than that folds its list
+
+
+def dashboard_html(frame: pd.DataFrame) -> str:
+    """The front page's dashboard: counts by verdict and paper, their `amounts`, one row per claim.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A `ledger`.
+
+    Returns
+    -------
+    str
+        HTML for a page in `book/` or `notebooks/`, which reads without scripts; `book/_static/ledger.js` shows the
+        filters and works them, `custom.css` beside it lays it out. A row links to the cell that shows its number and,
+        where the verdict falls short, to the cause.
+    """
+    table = counts(frame)
+    papers = [AUTHORS[p] for p in table.columns.drop("all")]
+    count_rows = [(v, "".join(f"<td>{k}</td>" for k in row)) for v, *row in table.itertuples()]
+    options = {
+        "paper": [(p, AUTHORS[p]) for p in PAPERS],
+        "verdict": [(v, f"{MARKS[v]} {v}") for v in table.index],
+    }
+    selects = "".join(
+        f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>'
+        + "".join(f'<option value="{value}">{text}</option>' for value, text in choices)
+        + "</select></label>"
+        for name, choices in options.items()
+    )
+    parts = [
+        '<div id="ledger" class="ledger">',
+        '<table class="counts"><caption>Claims by verdict and paper</caption>',
+        _header(["Verdict", *papers, "Both"]),
+        "<tbody>",
+        *(f'<tr data-verdict="{v}"><th scope="row">{_mark(v)}</th>{cells}</tr>' for v, cells in count_rows),
+        "</tbody></table>",
+        *(f"<p>{sentence}</p>" for sentence in amounts(frame)),
+        f'<form hidden role="search" aria-label="Filter the claims">{selects}'
+        '<label>Search <input type="search" name="text" placeholder="LeNet, table 3, JPEG"></label></form>',
+        f'<p role="status">{len(frame)} claims</p>',
+        _claims_table(frame, "Every claim"),
+        '<script src="../_static/ledger.js" defer></script></div>',
+    ]
+    return "\n".join(parts)
+
+
+def chapter_html(chapter: str) -> str:
+    """The claims that a chapter settles, for its own page: one row each, as on the dashboard.
+
+    Parameters
+    ----------
+    chapter : str
+        One of `CHAPTERS`.
+
+    Returns
+    -------
+    str
+        HTML. Where there are many claims, they are counted by their place in the paper, and the list is folded.
+
+    Raises
+    ------
+    ValueError
+        For an unknown chapter.
+    """
+    frame = ledger(chapter=chapter)
+    listed = _claims_table(frame, "Claims of this chapter")
+    if len(frame) <= FOLDED:
+        return f'<div class="ledger">\n{listed}\n</div>'
+    found = [v for v in VERDICTS if v in set(frame["verdict"])]
+    tally = pd.crosstab(frame["place"], frame["verdict"]).loc[frame["place"].unique(), found]
+    parts = [
+        '<div class="ledger">',
+        '<table class="counts places"><caption>Claims of this chapter by their place in the paper</caption>',
+        _header(["Place", *map(_mark, found)]),
+        "<tbody>",
+        *(
+            f'<tr><th scope="row">{place}</th>{"".join(f"<td>{k}</td>" for k in row)}</tr>'
+            for place, *row in tally.itertuples()
+        ),
+        "</tbody></table>",
+        f"<details><summary>All {len(frame)} claims</summary>",
+        listed,
+        "</details></div>",
+    ]
+    return "\n".join(parts)
+
+
+def _claims_table(frame: pd.DataFrame, caption: str) -> str:
+    why = causes()
+    parts = [
+        f'<table class="claims"><caption>{caption}</caption>',
+        _header(["Verdict", "Claim", "Paper", "Here"]),
+        "<tbody>",
+        *(_html_row(row, why) for row in frame.to_dict("records")),
+        "</tbody></table>",
+    ]
+    return "\n".join(parts)
+
+
+def _header(names: Iterable[str]) -> str:
+    return "<thead><tr>" + "".join(f'<th scope="col">{name}</th>' for name in names) + "</tr></thead>"
+
+
+def _mark(verdict: str) -> str:
+    return f'<span aria-hidden="true">{MARKS[verdict]}</span> {verdict}'
+
+
+def _html_row(row: Mapping[str, object], why: Mapping[str, str]) -> str:
+    e = {key: html.escape(str(value)) for key, value in row.items()}
+    setting = f"<small>Tested on {e['setting']}.</small>" if row["setting"] else ""
+    ours = html.escape(here(row))
+    if row["anchor"]:
+        ours = f'<a href="../notebooks/{e["chapter"]}.html#{e["anchor"]}">{ours}</a>'
+    if repeat := repeats(row):
+        ours += f" <small>{repeat}</small>"
+    if row["cause"]:
+        page, _, anchor = row["cause"].partition("#")
+        ours += f' <small><a href="../notebooks/{page}.html#{anchor}">Why: {html.escape(why[row["cause"]])}</a></small>'
+    return (
+        f'<tr id="{e["id"]}" data-paper="{e["paper"]}" data-verdict="{e["verdict"]}">'
+        f'<th scope="row">{_mark(row["verdict"])}</th>'
+        f"<td>{e['says']}<small>{AUTHORS[row['paper']]}, {e['place']}</small>{setting}</td>"
+        f"<td>{e['published']}</td><td>{ours}</td></tr>"
+    )

@@ -1,0 +1,125 @@
+"""The ledger counted, summed up, and as text or JSON."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from fairlib.book.terms import NOT_TESTABLE, NOT_YET, PAPERS, VERDICTS
+
+AUTHORS = {"pepe": "Pepe", "hua": "Hua et al."}
+
+
+def counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many claims of each paper have which verdict.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A `ledger`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per verdict, one column per paper and `all`; verdicts and papers that the ledger does not have are left
+        out.
+    """
+    table = pd.crosstab(frame["verdict"], frame["paper"])
+    table = table.reindex(index=[v for v in VERDICTS if v in table.index], columns=[p for p in PAPERS if p in table])
+    return table.assign(all=table.sum(axis=1))
+
+
+def amounts(frame: pd.DataFrame) -> list[str]:
+    """What the verdicts amount to, in words.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A `ledger`.
+
+    Returns
+    -------
+    list of str
+        A sentence per paper, the cells of its tables apart from its other claims.
+    """
+    decided = frame[~frame["verdict"].isin([NOT_TESTABLE, NOT_YET])]
+    cell = (decided["rule"] == "matches") & decided["place"].str.fullmatch(r"(.*, )?table \d+", case=False)
+    sentences = []
+    for paper in PAPERS:
+        parts = []
+        for what, chosen in (("numbers in the tables", cell), ("other claims", ~cell)):
+            found = decided.loc[chosen & (decided["paper"] == paper), "verdict"]
+            shares = [f"{share:.0%} {v}".replace("%", " %") for v in VERDICTS if (share := (found == v).mean()) > 0]
+            parts += [f"of the {len(found)} {what}, {', '.join(shares)}"] if shares else []
+        sentences += [f"{AUTHORS[paper]}: {'; '.join(parts)}."] if parts else []
+    return sentences
+
+
+def here(row: Mapping[str, object]) -> str:
+    """Our side of a row of the ledger as text.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of a `ledger`.
+
+    Returns
+    -------
+    str
+        Value and interval, or the reason why there is none.
+    """
+    if math.isnan(row["ours"]):
+        return row["reason"] or row["verdict"]
+    d = row["decimals"]
+    ours, low, high = (round(row[end], d) + 0.0 for end in ("ours", "low", "high"))  # no -0.00
+    text = f"{ours:.{d}f} [{low:.{d}f}, {high:.{d}f}]"
+    if row["low"] < row["high"] and max(abs(row["low"]), abs(row["high"])) < 10**-d:  # a p-value, say
+        text = f"{_power(row['ours'])} [{_power(row['low'])}, {_power(row['high'])}]"
+    return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
+
+
+def _power(number: float) -> str:
+    """A small number as 2·10⁻⁸, with one digit."""
+    digit, _, exponent = f"{number:.0e}".partition("e")
+    return f"{digit}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if number else "0"
+
+
+def repeats(row: Mapping[str, object]) -> str:
+    """The range that decided a row of the ledger as text.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of a `ledger`.
+
+    Returns
+    -------
+    str
+        The range, or "" where the row's rule has none. Its ends are rounded inwards, so that what the paper prints lies
+        in the range shown exactly if it lies in the range.
+    """
+    if math.isnan(row["repeat_low"]):
+        return ""
+    d = row["decimals"]
+    low, high = (end / 10**d for end in (math.ceil(row["repeat_low"] * 10**d), math.floor(row["repeat_high"] * 10**d)))
+    return f"a repetition: {low:.{d}f} to {high:.{d}f}"
+
+
+def as_text(frame: pd.DataFrame) -> str:
+    """The ledger for a terminal: counts, then two lines a claim."""
+    if frame.empty:
+        return "no such claim"
+    table = counts(frame)
+    lines = [(table if table.shape[1] > 2 else table.drop(columns="all")).to_string(), ""]
+    for row in frame.to_dict("records"):
+        ours = "; ".join(filter(None, (here(row), repeats(row))))
+        lines += [
+            f"{row['verdict']:<27}{row['id']}  ({row['place']})",
+            f"{'':<27}{row['says']}  paper {row['published']}, here {ours}",
+        ]
+    return "\n".join(lines)
+
+
+def as_json(frame: pd.DataFrame) -> str:
+    """The ledger as a JSON list, one object per claim; a number that is not there is null."""
+    return frame.to_json(orient="records", indent=1, force_ascii=False)

@@ -1,0 +1,50 @@
+"""The figure of the ledger."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fairlib.book.plots.style import grid, styled
+
+VERDICTS = {  # colour and hatching, so that colour is not the only sign
+    "reproduced": ("#009E73", ""),
+    "partly": ("#E69F00", "//"),
+    "not reproduced": ("#D55E00", "xx"),
+    "only with the released bug": ("#CC79A7", ".."),
+    "not testable here": ("#BBBBBB", "--"),
+    "not yet run": ("#FFFFFF", ""),
+}
+
+
+@styled
+def verdicts(counts: pd.DataFrame) -> tuple[Figure, str]:
+    """Claims by verdict as stacked bars.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        A row per verdict, a column per paper: how many claims.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and str
+        The figure, and the text for those who don't see it.
+    """
+    figure, axes = grid(1, 1, 2.1)
+    axis, told = axes[0, 0], []
+    left = np.zeros(counts.shape[1])
+    for verdict, row in counts.iterrows():
+        colour, hatch = VERDICTS[verdict]
+        style = {"label": verdict, "facecolor": colour, "hatch": hatch, "edgecolor": "black", "lw": 0.5}
+        bars = axis.barh(counts.columns, row, left=left, height=0.6, **style)
+        wide = [str(n) if n >= 0.04 * counts.sum().max() else "" for n in row]
+        box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.15"}
+        axis.bar_label(bars, wide, label_type="center", bbox=box)
+        left += row.to_numpy()
+    for paper, column in counts.items():
+        told.append(f"{paper}: {', '.join(f'{n} {verdict}' for verdict, n in column.items() if n)}.")
+    axis.set(xlabel="claims", xlim=(0, 1.02 * left.max()))
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure, "Stacked bars of claims by verdict. " + " ".join(told)

@@ -1,0 +1,165 @@
+"""Figures of numbers as marks with their intervals: trainings, classes, tuned variants, and any in rows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fairlib.book.plots.style import COLOURS, PAPER, grid, legend_below, styled
+from fairlib.intervals import sampling_range
+
+
+@styled
+def trainings(measured: pd.DataFrame, published: pd.DataFrame) -> tuple[Figure, str]:
+    """Accuracies of independent trainings as dots, one row per network and data set; the paper's value in grey.
+
+    Parameters
+    ----------
+    measured : pandas.DataFrame
+        Rows of `network`, `dataset`, `accuracy`, one per training.
+    published : pandas.DataFrame
+        The same columns and `n`, one row per network and data set.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and str
+        The figure, and the text for those who don't see it.
+    """
+    figure, axes = grid(1, 1, 2.6)
+    axis, told = axes[0, 0], []
+    names = [f"{r.network}, {r.dataset}" for r in published.itertuples()]
+    for row, paper in enumerate(published.itertuples()):
+        low, high = sampling_range(paper.accuracy, paper.n)
+        error = [[paper.accuracy - low], [high - paper.accuracy]]
+        axis.errorbar(
+            paper.accuracy, row + 0.18, xerr=error, color=PAPER, fmt="D", markerfacecolor="white", markersize=5
+        )
+        dots = measured.query("network == @paper.network and dataset == @paper.dataset")["accuracy"]
+        axis.plot(dots, np.full(len(dots), row - 0.12), "|", color=COLOURS["defenseless"], markersize=12, mew=1.5)
+        told.append(f"{names[row]}: {dots.min():.2f} to {dots.max():.2f}, paper {paper.accuracy:.2f}.")
+    axis.set(yticks=range(len(names)), yticklabels=names, xlabel="clean accuracy", ylim=(len(names) - 0.5, -0.5))
+    return figure, "Clean accuracies of repeated trainings beside the paper's. " + " ".join(told)
+
+
+RULES = {  # markers of `recall`
+    "lowest": {"fmt": "s", "markerfacecolor": COLOURS["defended"]},
+    "random": {"fmt": "o", "markerfacecolor": "white"},
+    "highest": {"fmt": "^", "markerfacecolor": "white"},
+}
+
+
+@styled
+def recall(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Share of each class that the defence finds, one panel per key, a marker per rule for ties.
+
+    Parameters
+    ----------
+    panels : mapping of str to pandas.DataFrame
+        Rows of `class` (0, 1, ...), `rule` (a key of `RULES`), `accuracy`, `low`, `high`, by title; an even number.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and str
+        The figure, and the text for those who don't see it.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = grid(rows, 2, 0.9 + 1.9 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for shift, (rule, points) in zip((-0.2, 0, 0.2), frame.groupby("rule", sort=False), strict=False):
+            error = (points[["low", "high"]].sub(points["accuracy"], axis=0)).abs().T
+            style = {"color": COLOURS["defended"], "markersize": 4, "lw": 1} | RULES[rule]
+            axis.errorbar(points["class"] + shift, points["accuracy"], error, label=f"ties: {rule}", **style)
+            shares = ", ".join(f"{a:.2f}" for a in points["accuracy"])
+            told.append(f"{title}, ties {rule}, classes 0 to {len(points) - 1}: {shares}.")
+        axis.set(title=title, xlabel="class", ylabel="recall", ylim=(-0.02, 1.02), xticks=frame["class"].unique())
+        axis.label_outer()
+    legend_below(figure, axes, columns=3)
+    return figure, "Recall of each class under three rules for ties. " + " ".join(told)
+
+
+VARIANTS = {  # markers of `tradeoff`
+    "undefended": {"fmt": "o", "color": COLOURS["defenseless"]},
+    "as published": {"fmt": "s", "color": COLOURS["defended"]},
+    "tuned, clean": {"fmt": ">", "color": "#009E73"},
+    "tuned, eps 0.1": {"fmt": "^", "color": "#009E73"},
+    "tuned, mix": {"fmt": "D", "color": "#009E73", "markerfacecolor": "white"},
+    "mean": {"fmt": "d", "color": "#CC79A7", "markerfacecolor": "white"},
+    "medoid": {"fmt": "d", "color": "#CC79A7"},
+    "optimised": {"fmt": "P", "color": "black"},
+    "optimised, tuned": {"fmt": "X", "color": "black", "markerfacecolor": "white"},
+}
+
+
+@styled
+def tradeoff(panels: Mapping[str, pd.DataFrame], xlabel: str, ylabel: str) -> tuple[Figure, str]:
+    """One accuracy against another, one panel per key, a marker per variant with both its intervals.
+
+    Parameters
+    ----------
+    panels : mapping of str to pandas.DataFrame
+        Rows of `variant` (a key of `VARIANTS`), `x`, `x_low`, `x_high`, `y`, `y_low`, `y_high`, by title; an even
+        number.
+    xlabel, ylabel : str
+        What the two accuracies are.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and str
+        The figure, and the text for those who don't see it.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = grid(rows, 2, 1.0 + 1.9 * rows)
+    told = []
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+        for p in frame.itertuples():
+            error = {"xerr": [[p.x - p.x_low], [p.x_high - p.x]], "yerr": [[p.y - p.y_low], [p.y_high - p.y]]}
+            axis.errorbar(p.x, p.y, **error, label=p.variant, markersize=5, lw=1, **VARIANTS[p.variant])
+            told.append(f"{title}, {p.variant}: {p.x:.2f}, {p.y:.2f}.")
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.02), ylim=(0, 1.02))
+        axis.label_outer()
+    legend_below(figure, axes, columns=3)
+    return figure, f"{xlabel.capitalize()} and {ylabel}. " + " ".join(told)
+
+
+SERIES = [  # markers of `dots`, in turn
+    {"fmt": "o", "color": "#0072B2"},
+    {"fmt": "o", "color": "#0072B2", "markerfacecolor": "white"},
+    {"fmt": "s", "color": "#D55E00"},
+    {"fmt": "s", "color": "#D55E00", "markerfacecolor": "white"},
+]
+
+
+@styled
+def dots(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
+    """Numbers with their intervals, a row per label, a marker per series, a line at zero.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of `label`, `series` (four at most), `value`, `low`, `high`; labels and series stand in the order in which
+        they come.
+    xlabel : str
+        What the numbers are.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and str
+        The figure, and the text for those who don't see it.
+    """
+    labels, series = list(frame["label"].unique()), list(frame["series"].unique())
+    figure, axes = grid(1, 1, 0.8 + 0.09 * (1 + len(series)) * len(labels))
+    axis, told = axes[0, 0], []
+    for i, (name, style) in enumerate(zip(series, SERIES, strict=False)):
+        points = frame[frame["series"] == name]
+        rows = points["label"].map(labels.index).astype(float) + (i - (len(series) - 1) / 2) / (1 + len(series))
+        error = [points["value"] - points["low"], points["high"] - points["value"]]
+        axis.errorbar(points["value"], rows, xerr=error, label=name, markersize=3.5, lw=1, **style)
+    for label in labels:
+        values = ", ".join(f"{p.series} {p.value:+.2f}" for p in frame[frame["label"] == label].itertuples())
+        told.append(f"{label}: {values}.")
+    axis.axvline(0, color="black", lw=1)
+    axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure, f"{xlabel.capitalize()}, row by row. " + " ".join(told)

@@ -1,0 +1,49 @@
+"""The audit's figures are the book's: the same pixels, and what they show in words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from audited import COUNTRIES, expected
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from fairlib import fairness, intervals
+from fairlib.audit import figures
+from fairlib.book import plots
+
+
+@pytest.fixture(params=[6, 3])
+def table(request):
+    counts = expected()[["n", "right", "log_gdp"]].assign(name=list(COUNTRIES))
+    return intervals.with_interval(counts).head(request.param)
+
+
+def drawn(figure):
+    """A figure's pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def test_the_figure_of_all_countries_is_that_of_the_book(table):
+    line = fairness.band(table, np.linspace(table["log_gdp"].min(), table["log_gdp"].max(), 50))
+    figure, alt = figures.accuracy_by_wealth(table, line)
+    books, books_alt = plots.wealth({"": (table, line)})
+    assert np.array_equal(drawn(figure), drawn(books))
+    assert alt == books_alt.replace(" : ", " ")
+
+
+@pytest.mark.parametrize("mark", [None, 0.05])
+def test_the_power_curve_is_that_of_the_book(mark):
+    points = [(0, 0.04, 0, 0.1), (0.05, 0.5, 0.4, 0.6), (0.1, 0.9, 0.8, 1)]
+    curve = pd.DataFrame(points, columns=["slope", "share", "low", "high"])
+    figure, alt = figures.power_curve(curve, mark)
+    frame = curve.rename(columns={"slope": "x"}).assign(method="gls")
+    books, books_alt = plots.rejections({("", "true slope"): frame}, mark=mark)
+    assert np.array_equal(drawn(figure), drawn(books))
+    assert alt == books_alt.replace(" , ", " ")
+
+
+def test_two_figures_of_a_page_share_no_ids(table):
+    line = fairness.band(table, np.linspace(table["log_gdp"].min(), table["log_gdp"].max(), 50))
+    one, other = (figures.svg(*figures.accuracy_by_wealth(table, line), name) for name in ("one", "other"))
+    assert one.startswith('<svg role="img"') and 'id="one-' in one and 'id="one-' not in other

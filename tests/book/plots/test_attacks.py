@@ -1,0 +1,37 @@
+"""The figures of the second paper's attacks show the numbers that they are given."""
+
+import pandas as pd
+import pytest
+
+from fairlib.book import plots
+
+
+def test_steps_draws_a_line_for_each_attack_and_rings_one_length():
+    numbers = {"low": 0.1, "high": 0.3, "SSIM_low": 0.85, "SSIM_high": 0.95}
+    rows = [
+        {"attack": attack, "L2": eps, "accuracy": 0.1 * eps, "SSIM": 1 - 0.05 * eps} | numbers
+        for attack in ("pgd", "ssim")
+        for eps in (1.0, 2.0)
+    ]
+    figure, alt = plots.steps({"net": pd.DataFrame(rows)}, 2.0)
+    (axis,) = figure.axes
+    assert [c.get_label() for c in axis.containers] == ["PGD", "SSIM"]
+    assert axis.containers[0].lines[0].get_xydata().ravel().tolist() == pytest.approx([0.95, 0.1, 0.9, 0.2])
+    assert "net, PGD: at L2 2 0.20 turned, SSIM 0.90." in alt
+
+
+def test_defences_go_from_mild_to_strong():
+    rows = [
+        {"method": method, "setting": setting, "value": value, "low": value - 0.1, "high": value + 0.05}
+        for setting, values in ((90, (0.2, 0.8)), (50, (0.3, 0.7)))
+        for method, value in zip(("none", "lpa"), values, strict=True)
+    ]
+    figure, alt = plots.defences({"JPEG quality": pd.DataFrame(rows), "bits": pd.DataFrame(rows[:2])})
+    first, second = figure.axes
+    assert [t.get_text() for t in first.get_xticklabels()] == ["90", "50"] and len(second.containers) == 2
+    none, lpa = (c.lines[0].get_xydata() for c in first.containers)
+    assert none[:, 1].tolist() == [0.2, 0.3] and lpa[:, 1].tolist() == [0.8, 0.7]
+    assert none[0, 0] < 0 < lpa[0, 0] < none[1, 0], "side by side at each setting"
+    ends = first.containers[1].lines[2][0].get_segments()[0][:, 1]
+    assert ends == pytest.approx([0.7, 0.85])
+    assert "JPEG quality 90 to 50, lpa: 0.80 to 0.70." in alt
