@@ -63,9 +63,8 @@ BAD_DESIGNS = [*spoilt(TABLE, "n", NO_COUNT_FROM_1), *spoilt(TABLE, "log_gdp", N
 
 
 def simulated(**changed):
-    given = {"g": G, "n": N, "beta": 0.01, "accuracy": 0.5, "tau": 0.0, "worlds": 2, "rng": np.random.default_rng(0)}
-    given |= changed
-    return fairness.simulate(given.pop("g"), given.pop("n"), **given)
+    arguments = {"log_gdp": G, "n": N, "slope": 0.01, "accuracy": 0.5, "tau": 0.0, "worlds": 2} | changed
+    return fairness.simulate(**{"rng": np.random.default_rng(0)} | arguments)
 
 
 def powered(table=TABLE, slopes=(0.0, 0.1), **changed):
@@ -88,7 +87,7 @@ CASES = {
     ),
     "overall": (TABLE, fairness.overall, BAD_COUNTS),
     "with_interval": (TABLE, intervals.with_interval, BAD_COUNTS),
-    "checked": (TABLE, fairness.checked, BAD_TABLES),
+    "observations": (TABLE, fairness.observations, BAD_TABLES),
     **{f"slope {m}": (TABLE, lambda v, m=m: fairness.slope(v, m), BAD_TABLES) for m in fairness.METHODS},
     "regression": (TABLE, fairness.regression, BAD_TABLES),
     "effect_sizes": (TABLE, fairness.effect_sizes, BAD_TABLES),
@@ -98,19 +97,21 @@ CASES = {
     "permutation seed": (0, lambda v: fairness.permutation(TABLE, permutations=9, seed=v), NO_COUNT),
     "band": ([7.5, 8.0], lambda v: fairness.band(TABLE, v), NO_NUMBERS),
     "band table": (TABLE, lambda v: fairness.band(v, [8.0]), BAD_TABLES),
-    "sampling_variance p": (P, lambda v: fairness.sampling_variance(v, N), [[NAN] * 4, [1.5] * 4, ["1"] * 4, []]),
+    "sampling_variance accuracy": (
+        P, lambda v: fairness.sampling_variance(v, N), [[NAN] * 4, [1.5] * 4, ["1"] * 4, []]
+    ),
     "sampling_variance n": (N, lambda v: fairness.sampling_variance(P, v), [[0] * 4, [NAN] * 4, [1.5] * 4, []]),
-    "meta_regression g": (G[:3], lambda v: fairness.meta_regression(v, [0.1, 0.3, 0.2], [1, 1, 2]), NO_NUMBERS),
-    "meta_regression y": ([0.1, 0.3, 0.2], lambda v: fairness.meta_regression(G[:3], v, [1, 1, 2]), NO_NUMBERS),
-    "meta_regression v": (
+    "meta_regression covariate": (G[:3], lambda v: fairness.meta_regression(v, [0.1, 0.3, 0.2], [1, 1, 2]), NO_NUMBERS),
+    "meta_regression estimates": ([0.1, 0.3, 0.2], lambda v: fairness.meta_regression(G[:3], v, [1, 1, 2]), NO_NUMBERS),
+    "meta_regression variances": (
         [1, 1, 2], lambda v: fairness.meta_regression(G[:3], [0.1, 0.3, 0.2], v), [*NO_NUMBERS, [1, 0, 1], [1, -1, 1]]
     ),
-    "rejects g": (G, lambda v: fairness.rejects(v, [P], N), [*NO_NUMBERS, G[:3], [8.0] * 4]),
-    "rejects p": ([P], lambda v: fairness.rejects(G, v, N), [*NO_SHARES, P, [P[:3]], [[NAN] * 4], [P * 3]]),
+    "rejects log_gdp": (G, lambda v: fairness.rejects(v, [P], N), [*NO_NUMBERS, G[:3], [8.0] * 4]),
+    "rejects accuracy": ([P], lambda v: fairness.rejects(G, v, N), [*NO_SHARES, P, [P[:3]], [[NAN] * 4], [P * 3]]),
     "rejects n": (N, lambda v: fairness.rejects(G, [P], v), [*NO_NUMBERS, N[:3], [0] * 4, [1.5] * 4]),
-    "simulate g": (G, lambda v: simulated(g=v), [*NO_NUMBERS, G[:3]]),
+    "simulate log_gdp": (G, lambda v: simulated(log_gdp=v), [*NO_NUMBERS, G[:3]]),
     "simulate n": (N, lambda v: simulated(n=v), [*NO_NUMBERS, N[:3], [0] * 4, [1.5] * 4, [-1] * 4]),
-    "simulate beta": (0.1, lambda v: simulated(beta=v), NO_NUMBER),
+    "simulate slope": (0.1, lambda v: simulated(slope=v), NO_NUMBER),
     "simulate accuracy": (0.5, lambda v: simulated(accuracy=v), NO_SHARE),
     "simulate tau": (0.1, lambda v: simulated(tau=v), [*NO_NUMBER, -0.1]),
     "simulate worlds": (2, lambda v: simulated(worlds=v), NO_COUNT_FROM_1),
@@ -126,7 +127,7 @@ CASES = {
         [*spoilt(CURVE, "share", NO_SHARE), *spoilt(CURVE, "slope", NO_NUMBER), CURVE.head(0), None,
          pd.concat([CURVE, CURVE])],
     ),
-    "detectable power": (0.8, lambda v: fairness.detectable(CURVE, v), NO_SHARE),
+    "detectable target": (0.8, lambda v: fairness.detectable(CURVE, v), NO_SHARE),
     "compare theirs": ([0.1, 0.3, 0.2], lambda v: fairness.compare(v, [0.1, 0.2]), [*NO_NUMBERS, [0.1]]),
     "compare ours": ([0.1, 0.3, 0.2], lambda v: fairness.compare([0.1, 0.2], v), [*NO_NUMBERS, [0.1]]),
     "compare_over_sets": (
@@ -138,7 +139,9 @@ CASES = {
             [[0.1, 0.3], [0.2, 0.5]], function,
             [*NO_NUMBERS, [[0.1, NAN], [0.2, 0.3]], [["0.1", "0.2"], ["0.2", "0.3"]], [[0.1], [0.2]], [[0.1, 0.2]]],
         )
-        for name, function in (("luck", fairness.shared_luck), ("luck interval", fairness.shared_luck_interval))
+        for name, function in (
+            ("icc", fairness.intraclass_correlation), ("icc interval", fairness.intraclass_correlation_interval)
+        )
     },
     "size_within_sets icc": (0.3, lambda v: fairness.size_within_sets(v, 3), [*NO_NUMBER, 1.1]),
     "size_within_sets models": (3, lambda v: fairness.size_within_sets(0.3, v), [*NO_COUNT_FROM_1, 1]),

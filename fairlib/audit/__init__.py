@@ -1,5 +1,6 @@
-"""Is a model as accurate on the images of poor countries as on those of rich ones? The second paper's test (section 4)
-on a user's own images and model.
+"""The second paper's test (section 4) on a user's own images and model.
+
+Is a model as accurate on the images of poor countries as on those of rich ones?
 
 `python -m fairlib audit MANIFEST --model NAME --out REPORT` classifies the images that a manifest names
 (`fairlib.geography.manifest`), and writes `REPORT.html`, which works offline, and `REPORT.json`. What the model

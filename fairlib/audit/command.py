@@ -101,8 +101,7 @@ def _model_facts(classifier: Classifier, predictions: Predictions) -> dict:
 
 @contextmanager
 def _report_files(out: Path) -> Iterator[dict[str, Path]]:
-    """The files of a report, by kind, while nobody else writes them. Raises ValueError where they must not be
-    written."""
+    """The files of a report, by kind, while nobody else writes them; refused where they must not be written."""
     if out.is_dir():
         raise ValueError(f"--out is {out}, a folder; add a name for the report, such as {out / 'report'}")
     out = out.with_suffix("") if out.suffix in (".html", ".json") else out
@@ -125,8 +124,10 @@ def _report_files(out: Path) -> Iterator[dict[str, Path]]:
 def _counted(
     manifest: geography.Manifest, predictions: Predictions, per_head: pd.Series
 ) -> tuple[pd.DataFrame, list[dict[str, object]], list[str]]:
-    """The country table of the images that were classified; `line`, `path`, `reason` of the others; the warnings. Says
-    on the terminal what may be wrong, before it raises ValueError for a sample without a slope."""
+    """The country table of what was classified; `line`, `path`, `reason` of the rest; the warnings.
+
+    What may be wrong is said on the terminal before a sample without a slope is refused.
+    """
     classified = predictions.predicted >= 0
     _tell_skipped(predictions.skipped.values(), _listed(manifest))
     if not classified.any():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairlib import checks, files, fingerprint, geography, pictures, runtime
+from fairlib import checks, files, fingerprint, geography, listings, pictures, runtime
 from fairlib.audit.classifier import Classifier
 from fairlib.audit.preparation import Preparation, read_image
 
@@ -161,7 +161,7 @@ def _batches(
     def read(i: int) -> Tensor | str:
         path = manifest.rows["path"][i]
         try:
-            return read_image(geography.inside(manifest.folder, path), preparation)
+            return read_image(listings.inside(manifest.folder, path), preparation)
         except Exception as error:  # decoders raise many kinds; one image must not end the audit of the others
             return f"cannot be read: {error}".replace(str((manifest.folder / path).resolve()), path)
 
@@ -183,7 +183,7 @@ def _batches(
 def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
     """Size and time of an image file, by which a change is noticed; None where there is no file."""
     try:
-        facts = geography.inside(manifest.folder, path).stat()
+        facts = listings.inside(manifest.folder, path).stat()
     except OSError:
         return None
     return [facts.st_size, facts.st_mtime_ns]

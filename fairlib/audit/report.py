@@ -11,6 +11,7 @@ from fairlib import fairness, intervals
 from fairlib.audit.words import interval, number
 
 POWER, WORLDS = 0.8, 1_000
+JSON_NAMES = {"standard_error": "se", "degrees_of_freedom": "df", "p_value": "p"}  # as the report has them
 STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
 SHIFTS = {-1: "are they counted from 1?", 1: "does the model have a class of its own in front, such as background?"}
 
@@ -46,21 +47,26 @@ def analyse(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict
     scales = {"doubling": math.log(2), "gap": np.ptp(table["log_gdp"])}
     bounds = {f"{name}_{end}": scale * getattr(slope, end) for name, scale in scales.items() for end in ("low", "high")}
     overall = fairness.overall(table)
-    influence = fairness.influence(table).reset_index(names="country") if len(table) > 3 else pd.DataFrame()
+    influence = fairness.influence(table).rename(columns=JSON_NAMES) if len(table) > 3 else pd.DataFrame()
     between_countries = math.sqrt(tests[-1].tau2)
-    reach = 8 * max(slope.se, 1e-3)
+    reach = 8 * max(slope.standard_error, 1e-3)
     return {
-        "slope": asdict(slope) | {"F": slope.F},
-        "tests": [asdict(test) for test in tests],
+        "slope": _fields(slope) | {"F": slope.F},
+        "tests": [_fields(test) for test in tests],
         "permutation": {"p": p, "low": low, "high": high},
         "effect": fairness.effect_sizes(table) | bounds,
         "accuracy": overall["accuracy"],
         "accuracy_low": overall["low"],
         "accuracy_high": overall["high"],
         "countries": table.reset_index(names="country").to_dict("records"),
-        "influence": influence.to_dict("records"),
+        "influence": influence.reset_index(names="country").to_dict("records"),
         "power": detectable_slopes(table, between_countries, reach, worlds=worlds, seed=seed),
     }
+
+
+def _fields(test: fairness.Slope) -> dict:
+    """A test's fields under the names that the report has for them."""
+    return {JSON_NAMES.get(name, name): value for name, value in asdict(test).items()}
 
 
 def detectable_slopes(table: pd.DataFrame, tau: float, reach: float, *, worlds: int, seed: int) -> dict:

@@ -24,7 +24,7 @@ def test_the_numbers_are_those_of_the_images(house, capsys):
     assert counted == {key: (n, right) for key, n, right in expected()[["n", "right"]].itertuples()}
     slope = fairness.slope(expected())
     assert report["slope"]["slope"] == pytest.approx(slope.slope)
-    assert report["slope"]["p"] == pytest.approx(slope.p)
+    assert report["slope"]["p"] == pytest.approx(slope.p_value)
     assert [t["method"] for t in report["tests"]] == list(fairness.METHODS)
     assert {row["country"] for row in report["influence"]} == set(expected().index)
     assert f"slope {slope.slope:.3f}" in capsys.readouterr().out

@@ -111,7 +111,7 @@ def published_p(F: float = 5.392, df: int = 39, *, half: float = 0.0005) -> dict
 def estimates() -> dict[str, dict]:
     """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records."""
     found = [fairness.slope(table) for table in tables().values()]
-    p = [slope.p for slope in found]
+    p = [slope.p_value for slope in found]
     # Of six worlds or more, the smallest and the largest hold the median with more than 95 % confidence.
     over_worlds = shared.interval(np.median(p), min(p), max(p))
     recorded = {"record": "results/bias_metric", "n": IMAGES}

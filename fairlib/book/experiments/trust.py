@@ -95,7 +95,7 @@ def twins(slopes: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
     test says that the models of j have smaller slopes than those of i.
     """
     return {
-        arm: np.array([[i is not j and fairness.compare(i, j).p < fairness.LEVEL for j in sets] for i in sets])
+        arm: np.array([[i is not j and fairness.compare(i, j).p_value < fairness.LEVEL for j in sets] for i in sets])
         for arm, sets in slopes.items()
     }
 

@@ -102,7 +102,7 @@ def test_estimates(house):
     assert set(found) == {c.quantity for c in claims.load() if c.chapter == "bias_metric" and c.quantity}
     assert found["world/slope/plain"].value == pytest.approx(0.03, abs=0.002)
     assert found["world/slope/plain"].seeds == 6
-    p = sorted(fairness.slope(table).p for table in bias_metric.tables().values())
+    p = sorted(fairness.slope(table).p_value for table in bias_metric.tables().values())
     estimate = found["world/ftest/p"]
     assert (estimate.low, estimate.high) == (p[0], p[-1]) and p[2] <= estimate.value <= p[3]
     assert round(found["ftest/p"].value, 5) == 0.02554

@@ -39,7 +39,7 @@ def test_a_table_of_worlds_is_tested_one_by_one():
         for i in range(30):
             there = n[i] > 0
             table = pd.DataFrame({"n": n[i], "log_gdp": g})[there].assign(accuracy=right[i, there] / n[i, there])
-            assert found[i] == (fairness.slope(table, method).p < 0.05)
+            assert found[i] == (fairness.slope(table, method).p_value < 0.05)
     assert 0 < found.sum() < 30
 
 

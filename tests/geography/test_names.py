@@ -13,9 +13,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fairlib import data, geography, names
+from fairlib import data, geography
+from fairlib.geography.names import SUGGESTIONS, Reader
+from fairlib.geography.spellings import LANGUAGES, keys
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TABLE = geography.countries()
 COCO = pd.read_csv(
     resources.files("country_converter") / "country_data.tsv", sep="\t", keep_default_na=False, na_values=[""]
@@ -246,12 +248,12 @@ def test_one_wrong_letter_never_gives_a_country_that_no_list_calls_so(name, choi
     codes, unmatched = geography.match([other])
     if other in codes:  # another country's own name (Niger, Nigeria ...), or this one's in another language
         iso2 = TABLE["iso2"][codes[other]]
-        every = [babel.Locale.parse(language).territories[iso2] for language in ("en", *names.LANGUAGES)]
+        every = [babel.Locale.parse(language).territories[iso2] for language in ("en", *LANGUAGES)]
         every += [TABLE["name"][codes[other]], *TABLE["aliases"][codes[other]]]
         every += pycountry.countries.get(alpha_2=iso2)._fields.values() if iso2 != "XK" else []
-        assert names.keys(other) & set().union(*(names.keys(spelling) for spelling in every))
+        assert keys(other) & set().union(*(keys(spelling) for spelling in every))
     else:
-        assert len(unmatched[other]) <= names.SUGGESTIONS
+        assert len(unmatched[other]) <= SUGGESTIONS
 
 
 @settings(max_examples=60, deadline=None)
@@ -276,4 +278,4 @@ def test_any_text_is_a_country_or_unmatched_with_a_sentence(text):
 def test_a_name_twice_in_the_table_is_refused():
     table = TABLE.assign(aliases=[["Peru"] if code == "CHL" else found for code, found in TABLE["aliases"].items()])
     with pytest.raises(ValueError, match=r"'peru' stands for CHL and PER in data/tables/gdp\.csv; keep one"):
-        names.match(["Peru"], table)
+        Reader(table)

@@ -1,0 +1,49 @@
+"""Is a classifier as accurate on the images of poor countries as on those of rich ones? Second paper, section 4.
+
+`country_table` counts the right answers of each country, `slope` tests whether accuracy changes with log GDP, `power`
+says what such a test could have found, `compare` sets two collections of models against each other. None needs torch.
+"""
+
+from fairlib.fairness.compare import (
+    TESTS,
+    Comparison,
+    compare,
+    compare_over_sets,
+    intraclass_correlation,
+    intraclass_correlation_interval,
+    size_within_sets,
+)
+from fairlib.fairness.effect import band, effect_sizes, influence
+from fairlib.fairness.line import Slope
+from fairlib.fairness.meta import meta_regression, sampling_variance
+from fairlib.fairness.power import detectable, power, rejects, simulate
+from fairlib.fairness.slope import METHODS, permutation, regression, slope
+from fairlib.fairness.table import LEVEL, country_table, observations, overall
+
+__all__ = [
+    "LEVEL",
+    "METHODS",
+    "TESTS",
+    "Comparison",
+    "Slope",
+    "band",
+    "compare",
+    "compare_over_sets",
+    "country_table",
+    "detectable",
+    "effect_sizes",
+    "influence",
+    "intraclass_correlation",
+    "intraclass_correlation_interval",
+    "meta_regression",
+    "observations",
+    "overall",
+    "permutation",
+    "power",
+    "regression",
+    "rejects",
+    "sampling_variance",
+    "simulate",
+    "size_within_sets",
+    "slope",
+]
