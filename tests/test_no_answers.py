@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fairlib import baselines, checks, complexity, data, evaluation, fairness, geography, intervals, training
+from fairlib import baselines, checks, complexity, data, evaluation, fairness, files, geography, intervals, training
 from fairlib.book import claims
 from fairlib.defenses import CentroidDefense
 
@@ -282,8 +282,8 @@ def test_answers_and_numbers_come_in_every_usual_dress():
 def test_only_an_empty_cell_of_a_table_is_none(monkeypatch, tmp_path):
     text = "code,word,number\nNA,none,1.5\nnull,nan,\n,N/A,2\n"
     (tmp_path / "t.csv").write_text(text)
-    monkeypatch.setattr(data.files, "listed", lambda: {"tables/t.csv": ""})
-    monkeypatch.setattr(data.files, "checked", lambda name, mend="": tmp_path / "t.csv")
+    monkeypatch.setattr(files, "listed", lambda: {"tables/t.csv": ""})
+    monkeypatch.setattr(files, "checked", lambda name, mend="": tmp_path / "t.csv")
     found = data.table("t")
     assert found["code"].fillna("(none)").tolist() == ["NA", "null", "(none)"]
     assert found["word"].tolist() == ["none", "nan", "N/A"]

@@ -15,6 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from fairlib import attacks, dro, runtime
 from fairlib.book import claims, units
 from fairlib.book.experiments import dro_training, fairer
+from fairlib.dro import algorithm2, algorithm3
 
 
 @pytest.fixture
@@ -63,7 +64,8 @@ def test_a_full_training_alternates_and_works_as_hard(start, digits, monkeypatch
     trained = kinds.count("looked at")
     steps = []
     with monkeypatch.context() as patched:
-        patched.setattr(dro, "_step", lambda net, x, *args: steps.append(len(x)))
+        for algorithm in (algorithm2, algorithm3):
+            patched.setattr(algorithm, "descend", lambda net, x, *args, **options: steps.append(len(x)))
         rob = dro.adversarial_data(start, x, y, attack=lambda m, x, y: x, lr=0.01, generator=g, iterations=T1)
         dro.train(start, rob, lr=0.01, seed=0, rounds=T2)
     assert sum(steps) == trained

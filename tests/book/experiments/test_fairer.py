@@ -13,6 +13,7 @@ from scipy import stats
 from fairlib import attacks, dro, fairness, geography, runtime
 from fairlib.book import claims, units
 from fairlib.book.experiments import fairer
+from fairlib.dro import algorithm2, algorithm3
 
 SIZE = {"seed": 0, "images": 40, "models": 3}
 
@@ -135,16 +136,17 @@ def test_the_draws_of_no_two_units_overlap(start, monkeypatch):
 def test_all_arms_make_as_many_steps(start, few, monkeypatch):
     taken = []
 
-    def step(net, x, y, w, models, alpha, where):
-        taken.append((len(x), alpha, where.split()[0]))
+    def step(theta, x, y, step_weights, lr, where, *, models=1):
+        taken.append((len(x), lr, where.split()[0]))
 
-    monkeypatch.setattr(dro, "_step", step)
+    for algorithm in (algorithm2, algorithm3):
+        monkeypatch.setattr(algorithm, "descend", step)
     for arm in ("plain", "noise", "pgd"):
         taken.clear()
         fairer.arm_models(start, arm, **SIZE)
         trained = [n for n, _, where in taken if where == "round"]
         assert sum(trained) == SIZE["models"] * fairer.T2 * (fairer.T1 + 1) * SIZE["images"]
-        assert {alpha for _, alpha, _ in taken} == {fairer.ALPHA}
+        assert {lr for _, lr, _ in taken} == {fairer.ALPHA}
 
 
 @pytest.mark.parametrize("profile", ["embedded", "paper"])
