@@ -242,3 +242,14 @@ def test_a_unit_opens_no_other_file_of_the_book(monkeypatch):
     assert len(opened) > 8
     code = digest.reach(headline.__name__, "run").values()
     assert opened <= set(digest.named(code, arguments.values()))
+
+
+def test_a_package_that_imports_a_module_of_its_own_is_followed(toys):
+    """As `fairlib.attacks` shows its `loss`: by a name that stands for the module itself."""
+    (toys / "parts" / "__init__.py").write_text(
+        "from toys.parts import halves\nfrom toys.parts.halves import half, third\n"
+    )
+    before = edited(toys / "main.py", "half(n)", "parts.halves.half(n)")
+    before = edited(toys / "main.py", "from toys import registry", "from toys import parts, registry")
+    assert "toys.parts.halves:half" in digest.reach("toys.main", "run")
+    assert edited(toys / "parts" / "halves.py", "n / 2", "n / 4") != before
