@@ -38,7 +38,7 @@ class NearestCentroid(LayeredModel):
         self.eval()
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         cosine = F.normalize(x.flatten(1)) @ self.directions.T
         yield "cosine", cosine
         yield "log_softmax", F.log_softmax(cosine, dim=1)
@@ -73,7 +73,7 @@ class SmallestMeanDistance(LayeredModel):
         self.eval()
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         distance = self.defense.distances(x).mean((0, 2))
         yield "distance", distance
         yield "log_softmax", F.log_softmax(-distance, dim=1)
@@ -113,5 +113,5 @@ class Binarised(LayeredModel):
         self.eval()
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         yield from self.network.layers((x > 0.5).float() + (x - x.detach()))

@@ -53,7 +53,7 @@ class EqualLayers(LayeredModel):
         self.paper_taps = (*(f"{name}.relu" for name in self.hidden), "log_softmax")
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         a = x.flatten(1)
         for name in self.hidden:
             z = getattr(self, name)(a)

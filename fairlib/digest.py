@@ -138,9 +138,10 @@ def reach(module: str, name: str) -> dict[str, Piece]:
         else:
             targets = [target for name, target in code.imports if name == used[0]]
         for where, rest in targets:
-            if (where, rest[:1]) == (at, used[:1]):  # a package that imports a module of its own by this name
-                where, rest = f"{at}.{used[0]}", rest[1:]
-            follow(where, rest + used[1:])
+            if (where, rest) == (at, used[:1]):  # a package that shows a module of its own: `from toys import tools`
+                follow(f"{at}.{used[0]}", used[1:])
+            else:
+                follow(where, rest + used[1:])
         if used and used[0] in code.pieces:
             todo.append((at, used[0]))
         elif used:  # a module of this package, or a name that is made as the module runs

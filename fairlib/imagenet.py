@@ -116,14 +116,41 @@ def pretrained(name: str, *, weights: Path | None = None) -> Normalised:
 
 
 def own_name(name: str) -> str | None:
-    """The one of `PRETRAINED` that a name means, whatever its capitals, hyphens and underscores; else None."""
+    """The one of `PRETRAINED` that a name means.
+
+    Parameters
+    ----------
+    name : str
+        In any capitals, with or without hyphens and underscores.
+
+    Returns
+    -------
+    str or None
+        None for a name that means none of them.
+
+    Raises
+    ------
+    ValueError
+        When it is no name.
+    """
     checks.instance(name, str, "name", f"give one of {', '.join(PRETRAINED)}, or a name of torchvision or timm")
     plain = {re.sub(r"\W|_", "", known).lower(): known for known in PRETRAINED}
     return plain.get(re.sub(r"\W|_", "", name).lower())
 
 
 def torchvision_weights(name: str) -> "WeightsEnum | None":
-    """The weights that torchvision calls the default ones of a classifier; None for a name that it does not know."""
+    """The weights that torchvision calls the default ones of a classifier.
+
+    Parameters
+    ----------
+    name : str
+        The classifier, as torchvision calls it.
+
+    Returns
+    -------
+    torchvision.models.WeightsEnum or None
+        None for a name that it does not know.
+    """
     from torchvision import models
 
     return models.get_model_weights(name).DEFAULT if name in models.list_models(module=models) else None

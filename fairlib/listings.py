@@ -78,7 +78,7 @@ def _text(path: Path) -> str:
 
 
 def inside(folder: Path, path: str) -> Path:
-    """The file that a path in a table names inside a folder.
+    r"""The file that a path in a table names inside a folder.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def inside(folder: Path, path: str) -> Path:
         Where the table lies.
     path : str
         Relative to the folder. A name that is not there as it is written counts as the one that other systems take it
-        for: with / for \\, and up to the case and the Unicode form of its letters, where only one file fits.
+        for: with / for \, and up to the case and the Unicode form of its letters, where only one file fits.
 
     Returns
     -------

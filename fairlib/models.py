@@ -102,7 +102,7 @@ class FullyConnected(LayeredModel):
         self.linear_out = nn.Linear(64, 10)
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         a = x.flatten(1)
         for name in self.hidden:
             z = getattr(self, name)(a)
@@ -141,7 +141,7 @@ class LeNet5(LayeredModel):
         self.fc3 = nn.Linear(84, 10)
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         a = x
         for name in ("conv1", "conv2"):
             z = _convolved(getattr(self, name), a)
@@ -235,7 +235,7 @@ class VisionTransformer(LayeredModel):
         self.head = nn.Linear(48, self.classes)
 
     def layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers\' outputs by name, as every `LayeredModel` does."""
+        """Yield the layers' outputs by name, as every `LayeredModel` does."""
         a = self.patches(x).flatten(2).mT + self.position  # (N, 16, 48): a token for each patch
         for name in ("patches", *self.blocks):
             if name != "patches":

@@ -29,22 +29,27 @@ class Piece:
 
     @cached_property
     def text(self) -> str:
+        """The code that counts, in one line."""
         return "; ".join(map(_plain, self.statements))
 
     @cached_property
     def strings(self) -> set[str]:
+        """The strings in it."""
         return {n.value for n in self.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 
     @cached_property
     def uses(self) -> set[Chain]:
+        """The names that it takes from outside itself, with their attributes."""
         return _uses(self.statements)
 
     @cached_property
     def imports(self) -> list[tuple[str, Target]]:
+        """The names that it imports itself, and what they stand for."""
         return list(_imports(self.nodes, self.module, self.package))
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
+        """All nodes of its statements."""
         return [node for statement in self.statements for node in ast.walk(statement)]
 
 

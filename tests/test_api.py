@@ -20,20 +20,13 @@ PAGES = ROOT / "book" / "api"
 # The wings whose every function a chapter explains.
 EXPLAINED = ("attacks", "defenses", "perceptual", "fairness", "geography", "dro")
 PAPERS = {"first": r"first paper|Pepe", "second": r"second paper|Hua"}
-# Modules that are not yet as they will be: what is said of them is not held against anybody.
-WAITING = {
-    "fairlib.attacks", "fairlib.audit", "fairlib.audit_page", "fairlib.baselines", "fairlib.book.experiments",
-    "fairlib.complexity", "fairlib.data", "fairlib.defenses", "fairlib.digest", "fairlib.dro", "fairlib.ensemble",
-    "fairlib.evaluation", "fairlib.fairness", "fairlib.fingerprint", "fairlib.geography", "fairlib.intervals",
-    "fairlib.listings", "fairlib.models", "fairlib.names", "fairlib.perceptual", "fairlib.photographs",
-    "fairlib.pictures", "fairlib.training", "fairlib.tuning", "fairlib.weights",
-}  # fmt: skip
+INSIDE = {"fairlib.pieces"}  # what another module is made of: nobody else calls it
 
 
 def modules() -> list[str]:
     """What people import: the modules and packages of fairlib, but the command; of the book those on its page."""
     names = [f"fairlib.{module.name}" for module in pkgutil.iter_modules(fairlib.__path__)]
-    return [name for name in names if name not in ("fairlib.__main__", "fairlib.book")]
+    return [name for name in names if name not in {"fairlib.__main__", "fairlib.book", *INSIDE}]
 
 
 def on_pages() -> Counter:
@@ -48,12 +41,8 @@ def functions(module: str) -> list[str]:
     return [f"{module}.{name}" for name in api.public(importlib.import_module(module))]
 
 
-def waits(name: str) -> bool:
-    return any(name == module or name.startswith(f"{module}.") for module in WAITING)
-
-
 def test_each_module_is_on_one_page():
-    assert {name: on_pages()[name] for name in modules() if on_pages()[name] != 1 and not waits(name)} == {}
+    assert {name: on_pages()[name] for name in modules() if on_pages()[name] != 1} == {}
     assert [name for name in on_pages() if not name.startswith("fairlib.book.") and name not in modules()] == []
 
 
@@ -65,7 +54,7 @@ def test_each_page_is_listed():
 def test_the_table_of_chapters_names_what_there_is():
     assert {chapter for chapter in api.chapters() if not (ROOT / "notebooks" / f"{chapter}.md").is_file()} == set()
     named = [name for names in api.chapters().values() for name in names]
-    assert [name for name in unknown(named) if not waits(name)] == []
+    assert unknown(named) == []
     assert unknown(["fairlib.attacks.fgsm", "fairlib.attacks.nobody", "fairlib.nowhere.f"]) == [
         "fairlib.attacks.nobody",
         "fairlib.nowhere.f",
@@ -85,7 +74,7 @@ def unknown(names: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("wing", EXPLAINED)
 def test_a_chapter_explains_each_function(wing):
-    assert [name for name in functions(f"fairlib.{wing}") if not api.explaining(name) and not waits(name)] == []
+    assert [name for name in functions(f"fairlib.{wing}") if not api.explaining(name)] == []
 
 
 # --- Each equation is a function. -------------------------------------------------------------------------------------
@@ -124,12 +113,11 @@ def names_place(text: str, paper: str, place: str) -> bool:
 
 
 def test_the_page_of_equations_names_what_there_is():
-    assert [name for name in unknown([name for *_, name in equations()]) if not waits(name)] == []
+    assert unknown([name for *_, name in equations()]) == []
 
 
 def test_the_docstring_of_an_equations_function_names_it():
-    rows = [row for row in equations() if not waits(row[3])]
-    assert [row for row in rows if not names_place(documentation(row[3]), *row[:2])] == []
+    assert [row for row in equations() if not names_place(documentation(row[3]), *row[:2])] == []
 
 
 def test_the_page_has_all_that_the_papers_number():
@@ -206,8 +194,6 @@ def _raises(value: object) -> bool:
 @pytest.mark.parametrize("module", modules())
 def test_docstrings_say_what_goes_in_what_comes_out_and_what_is_raised(module):
     found = {name: lack for name, value in callables(module) if (lack := lacking(value))}
-    if module in WAITING:
-        pytest.xfail(f"{len(found)} docstrings wait")
     assert found == {}
 
 

@@ -100,6 +100,21 @@ def edited(path: Path, old: str, new: str) -> str:
     return digest.of("toys.main", "run")
 
 
+def test_a_package_may_show_a_module_of_its_own(toys):
+    """`from toys.parts import scale` in toys/parts/__init__.py: what is in the module counts, by either way to it."""
+    (toys / "parts" / "scale.py").write_text("def up(n):\n    return 2 * n\n\ndef down(n):\n    return n / 2\n")
+    edited(toys / "parts" / "__init__.py", "from toys", "from toys.parts import scale\nfrom toys")
+    edited(toys / "main.py", "from toys.parts", "from toys import parts\nfrom toys.parts")
+    before = edited(toys / "main.py", "half(n)", "half(n) + parts.scale.up(n)")
+    assert "toys.parts.scale:up" in digest.reach("toys.main", "run")
+    assert edited(toys / "parts" / "scale.py", "2 * n", "3 * n") != before
+    before = digest.of("toys.main", "run")
+    assert edited(toys / "parts" / "scale.py", "n / 2", "n / 3") == before
+    edited(toys / "main.py", "import half, third", "import half, scale")
+    before = edited(toys / "main.py", "parts.scale.up(n)", "scale.up(n)")
+    assert edited(toys / "parts" / "scale.py", "3 * n", "4 * n") != before
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -242,14 +257,3 @@ def test_a_unit_opens_no_other_file_of_the_book(monkeypatch):
     assert len(opened) > 8
     code = digest.reach(headline.__name__, "run").values()
     assert opened <= set(digest.named(code, arguments.values()))
-
-
-def test_a_package_that_imports_a_module_of_its_own_is_followed(toys):
-    """As `fairlib.attacks` shows its `loss`: by a name that stands for the module itself."""
-    (toys / "parts" / "__init__.py").write_text(
-        "from toys.parts import halves\nfrom toys.parts.halves import half, third\n"
-    )
-    before = edited(toys / "main.py", "half(n)", "parts.halves.half(n)")
-    before = edited(toys / "main.py", "from toys import registry", "from toys import parts, registry")
-    assert "toys.parts.halves:half" in digest.reach("toys.main", "run")
-    assert edited(toys / "parts" / "halves.py", "n / 2", "n / 4") != before

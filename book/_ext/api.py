@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
+from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -110,9 +111,13 @@ def resolved(name: str) -> object:
     return value
 
 
-def source(name: str, rawtext: str, text: str, lineno: int, inliner: object, *more: object) -> tuple[list, list]:
+def source(name: str, rawtext: str, text: str, lineno: int, inliner: Inliner, *more: object) -> tuple[list, list]:
     """`{source}` with the name of a function: the file in which it stands."""
-    path = Path(inspect.getsourcefile(inspect.unwrap(resolved(text)))).resolve()
+    try:
+        value = resolved(text)
+    except AttributeError as error:
+        return [], [inliner.reporter.error(str(error), line=lineno)]
+    path = Path(inspect.getsourcefile(inspect.unwrap(value))).resolve()
     file = path.relative_to(Path(importlib.import_module(PACKAGE).__file__).resolve().parents[1])
     return [nodes.literal(rawtext, file.as_posix())], []
 

@@ -57,6 +57,7 @@ class CheckedModel:
         self.checked: set[bool] = set()  # without a gradient, with one
 
     def __call__(self, x: Tensor) -> Tensor:
+        """What the model answers to a copy of x (N, C, H, W): z (N, K)."""
         z = self.model(x.clone())
         differentiable = x.requires_grad and torch.is_grad_enabled()
         if differentiable not in self.checked:

@@ -78,7 +78,7 @@ def lpa(
     References
     ----------
     Laidlaw, Singla and Feizi (2021), Perceptual Adversarial Robustness: Defense Against Unseen Threat Models,
-    section 4 and appendix A.
+    section 4 and appendix A. Second paper, section 3.2.
     """
     check_bounded(model, x, y, bound=bound, distance=distance, confidence=confidence, iterations=iterations)
     checks.whole(searches, "searches")

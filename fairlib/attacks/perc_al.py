@@ -73,7 +73,7 @@ def perc_al(
     References
     ----------
     Zhao, Liu and Larson (2020), Towards Large yet Imperceptible Adversarial Image Perturbations with Perceptual Color
-    Distance, section 4.2.
+    Distance, section 4.2. Second paper, section 3.2.
     """
     check_stopping(model, x, y, confidence=confidence, iterations=iterations)
     checks.channels(x, (1, 3))

@@ -40,7 +40,13 @@ class Classifier:
         return self.preparation.shape[-1]
 
     def warnings(self) -> list[str]:
-        """What speaks against the size of the images, in sentences; most often nothing."""
+        """What speaks against the size of the images.
+
+        Returns
+        -------
+        list of str
+            In sentences; most often none.
+        """
         if self.native_size in (None, self.size):
             return []
         return [

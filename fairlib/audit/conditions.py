@@ -41,11 +41,33 @@ class Condition:
     bound: float
 
     def value(self, report: Mapping) -> float | None:
-        """What the quantity is in a report; None where it has no value."""
+        """What the quantity is in a report.
+
+        Parameters
+        ----------
+        report : mapping
+            What `analyse` gives.
+
+        Returns
+        -------
+        float or None
+            None where it has no value.
+        """
         return QUANTITIES[self.quantity](report)
 
     def met(self, report: Mapping) -> bool:
-        """Whether it holds for a report. A quantity that has no value meets no condition."""
+        """Whether it holds for a report.
+
+        Parameters
+        ----------
+        report : mapping
+            What `analyse` gives.
+
+        Returns
+        -------
+        bool
+            A quantity that has no value meets no condition.
+        """
         value = self.value(report)
         return value is not None and OPERATORS[self.sign](value, self.bound)
 

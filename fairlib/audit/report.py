@@ -153,7 +153,18 @@ def hits(predicted: np.ndarray, labels: Iterable[Sequence[int]]) -> np.ndarray:
 
 
 def jsonable(value: object) -> object:
-    """The same with plain Python numbers, and None for what is not finite, which JSON has no word for."""
+    """Put a report into what JSON has words for.
+
+    Parameters
+    ----------
+    value : object
+        A number, a word, or mappings and lists of these.
+
+    Returns
+    -------
+    object
+        The same with plain Python numbers, and None for what is not finite.
+    """
     if isinstance(value, Mapping):
         return {str(key): jsonable(v) for key, v in value.items()}
     if isinstance(value, list | tuple):

@@ -36,6 +36,7 @@ class Unit:
 
     @property
     def path(self) -> Path:
+        """Where the unit's record lies, or will."""
         return files.root() / "results" / f"{self.name}.json"
 
     def record(self) -> dict | None:

@@ -42,6 +42,10 @@ def country_table(country: Sequence, right: ArrayLike, log_gdp: pd.Series) -> pd
         When a country is missing or not in `log_gdp`, an answer is neither right nor wrong (NaN, a share, a word), or
         the arguments differ in length.
 
+    References
+    ----------
+    Hua, Xu, Blanchet and Nguyen (2021), section 4.1: the groups {g_i, p_i}.
+
     Examples
     --------
     >>> table = country_table(["PER", "NOR", "PER"], [True, True, False], pd.Series({"NOR": 11.2, "PER": 8.8}))

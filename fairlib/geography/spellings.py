@@ -47,8 +47,10 @@ def words(name: str) -> list[str]:
 
 
 def keys(name: str) -> set[str]:
-    """What two spellings of one name share, whatever the order of their words and the spaces between them: `Gambia,
-    The`, `Rep. of Korea` and `Korea, Republic of`, `SouthAfrica`."""
+    """What two spellings of one name share, whatever the order of their words and the spaces between them.
+
+    So `Gambia, The` is `The Gambia`, `Rep. of Korea` is `Korea, Republic of`, and `SouthAfrica` is `South Africa`.
+    """
     parts = words(name)
     return {" ".join(sorted(parts)), "".join(parts)} - {""}
 

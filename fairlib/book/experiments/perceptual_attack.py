@@ -10,7 +10,7 @@ from fairlib.book.experiments import shared, table1
 
 
 def primal(loss: np.ndarray, cost: np.ndarray, delta: float) -> tuple[float, np.ndarray]:
-    """The worst expected loss over the distributions within delta of n equally likely points: problem (2), inner part.
+    """The worst expected loss over the distributions within delta of n equally likely points: equation (2), inner part.
 
     loss (m,): of each point of the space; cost (n, m): of moving each of the n points of P_0 there. Returns the optimum
     and the plan gamma (n, m), how much of each point goes where: a linear programme, row sums 1/n, cost at most delta.
