@@ -72,7 +72,7 @@ def connected(address: str, asked: Asked) -> Iterator[Client]:
     Parameters
     ----------
     address : str
-        Of the scheduler, such as tcp://host:port.
+        Of the scheduler, such as `tcp://host:port`.
     asked : mapping of str to sequence of str
         As in `has`.
 
