@@ -23,7 +23,8 @@ from torch.utils._pytree import tree_leaves
 
 from fairlib import checks, dro, fairness, geography, intervals, runtime, training
 from fairlib.attacks import cross_entropy
-from fairlib.book.experiments import fairer, shared
+from fairlib.book import runner
+from fairlib.book.experiments import fairer
 from fairlib.book.experiments.fairer import ALPHA, ARMS, BATCH, T1, T2
 from fairlib.models import LayeredModel
 
@@ -239,7 +240,7 @@ class Tensors(TorchDispatchMode):
 
 def recorded(what: str) -> pd.DataFrame:
     """The rows of one kind of unit; where both profiles were run, those with more images."""
-    rows = shared.of_kind("dro_training", what)
+    rows = runner.results("dro_training").query("what == @what")  # with columns in which nothing is finite
     return rows[rows["images"] == rows["images"].max()]
 
 
