@@ -64,14 +64,14 @@ def pgd(
     eps, step_size = checks.unit(eps, "eps"), checks.unit(step_size, "step_size")
     checks.whole(iterations, "iterations")
     checks.classified(model, x, y)
-    model, x = CheckedModel(model, y), x.detach()
+    answers, x = CheckedModel(model, y), x.detach()  # looks at the first answers, then trusts the model
     low, high = ball(x, eps)
     x_adv = starting_point(x, eps, generator)
     with Gradients(x) as gradients:
         for _ in range(iterations):
             with torch.enable_grad():
-                point = x_adv.detach().requires_grad_()
-                value = margin(model(point), y)
+                point = x_adv.detach().requires_grad_()  # the memory of x_adv, which changes after the gradient only
+                value = margin(answers(point), y)
             x_adv.add_(gradients(value, point).sign_(), alpha=step_size).clamp_(low, high)
     return x_adv
 

@@ -51,6 +51,8 @@ def pgd_l2(
 
     Notes
     -----
+    The second paper calls this PGD; there is no ball, and L2 is what measures a step.
+
     x^n = quantise(clip(x^(n-1) + epsilon g / ||g||_2, 0, 1)) with g = grad_x J(theta; x^(n-1), y), J the cross-entropy
     and x^0 = x, for n = 1, ..., N, or until max_(j != y) z_j - z_y > a, with z the logits. Where the paper leaves it
     open:
@@ -61,10 +63,10 @@ def pgd_l2(
 
     References
     ----------
-    Second paper, section 3.2.
+    Second paper (Hua, Xu, Blanchet and Nguyen 2021), section 3.2.
     """
     check_stopping(model, x, y, confidence=confidence, iterations=iterations)
     return ascend(
-        model, x, y, lambda m, x_adv: m, direction=normalised,
+        model, x, y, lambda margin, x_adv: margin, direction=normalised,
         step_size=step_size, confidence=confidence, iterations=iterations, quantise=quantise,
     )  # fmt: skip

@@ -12,11 +12,11 @@ def random_sign(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, generator
     Parameters
     ----------
     model : nn.Module
-        The classifier, in evaluation mode; it is not asked.
+        The classifier, in evaluation mode; not asked, but there because this stands where an attack stands.
     x : Tensor
         (N, C, H, W) float32 in [0, 1], the images.
     y : Tensor
-        (N,) int64, the true classes; they are not used.
+        (N,) int64, the true classes; not used, either.
     eps : float
         L-infinity budget, in [0, 1], in pixel units (8/255, not 8).
     generator : torch.Generator

@@ -46,8 +46,8 @@ def square(
     Returns
     -------
     Tensor
-        x_adv, a new tensor like x: of each image the first point at which `defense.predict` errs, else the one with
-        the highest value of F.
+        x_adv, a new tensor like x: of each image the first point, among those that raised F, at which
+        `defense.predict` errs, else the one with the highest value of F.
 
     Raises
     ------

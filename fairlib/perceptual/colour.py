@@ -143,33 +143,36 @@ def delta_e(lab: Tensor, lab_adv: Tensor) -> Tensor:
     """
     (lightness_1, a_1, b_1), (lightness_2, a_2, b_2) = lab.unbind(1), lab_adv.unbind(1)
     g = 0.5 * (1 - _saturation((_length(a_1, b_1) + _length(a_2, b_2)) / 2))  # equation 4
-    a_1, a_2 = (1 + g) * a_1, (1 + g) * a_2
-    chroma_1, chroma_2 = _length(a_1, b_1), _length(a_2, b_2)
-    hue_1, hue_2 = _hue(a_1, b_1), _hue(a_2, b_2)
+    primed_1, primed_2 = (1 + g) * a_1, (1 + g) * a_2  # equation 5: a'
+    chroma_1, chroma_2 = _length(primed_1, b_1), _length(primed_2, b_2)  # equation 6: C'
+    hue_1, hue_2 = _hue(primed_1, b_1), _hue(primed_2, b_2)  # equation 7: h'
 
     hue_change = hue_2 - hue_1  # equation 10: the shorter way round
     wraps = (hue_change.abs() > math.pi).to(hue_change)
     hue_change = hue_change - 2 * math.pi * wraps * hue_change.sign()
 
-    lightness, chroma = (lightness_1 + lightness_2) / 2, (chroma_1 + chroma_2) / 2
+    lightness, chroma = (lightness_1 + lightness_2) / 2, (chroma_1 + chroma_2) / 2  # equations 12 and 13
     grey = chroma_1 * chroma_2 == 0
     hue = torch.where(grey, hue_1 + hue_2, (hue_1 + hue_2) / 2 + math.pi * wraps)  # equation 14
-    t = (
+    t = (  # equation 15: T
         1
         - 0.17 * (hue - math.radians(30)).cos()
         + 0.24 * (2 * hue).cos()
         + 0.32 * (3 * hue + math.radians(6)).cos()
         - 0.20 * (4 * hue - math.radians(63)).cos()
     )
+    # Equations 8, 9 and 11 over 18, 19 and 20: the changes of lightness, chroma and hue, each over its S.
     from_middle = (lightness - 50).square()
     lightness_term = (lightness_2 - lightness_1) / (1 + 0.015 * from_middle / (20 + from_middle).sqrt())
     chroma_term = (chroma_2 - chroma_1) / (1 + 0.045 * chroma)
     hue_term = 2 * root(chroma_1 * chroma_2) * (hue_change / 2).sin() / (1 + 0.015 * chroma * t)
 
     degrees = torch.rad2deg(hue.remainder(2 * math.pi))
+    # Equations 16, 17 and 21: delta theta, R_C and R_T = -sin(2 delta theta) R_C.
     turn = math.radians(60) * (-((degrees - 275) / 25).square()).exp()  # twice the paper's delta theta
-    rotation = -2 * _saturation(chroma) * turn.sin()  # equation 21: R_T
+    rotation = -2 * _saturation(chroma) * turn.sin()
     squares = lightness_term.square() + chroma_term.square() + hue_term.square()
+    # Equation 22.
     return root(squares + rotation * chroma_term * hue_term)
 
 
