@@ -19,6 +19,7 @@ from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
 from fairlib.fairness.power import detectable, power, rejects, simulate
 from fairlib.fairness.slope import METHODS, permutation, regression, slope
+from fairlib.fairness.sufficient import Least, too_few
 from fairlib.fairness.table import LEVEL, country_table, observations, overall
 from fairlib.fairness.within import ClassSlope, Explained, Overlap, class_overlap, explained_by_classes, within_class
 
@@ -29,6 +30,7 @@ __all__ = [
     "ClassSlope",
     "Comparison",
     "Explained",
+    "Least",
     "Overlap",
     "Slope",
     "band",
@@ -53,5 +55,6 @@ __all__ = [
     "simulate",
     "size_within_sets",
     "slope",
+    "too_few",
     "within_class",
 ]
