@@ -15,6 +15,7 @@ from fairlib.fairness.compare import (
     size_within_sets,
 )
 from fairlib.fairness.effect import band, effect_sizes, influence
+from fairlib.fairness.groups import THIRDS, Extremes, extremes, group_accuracy, thirds
 from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
 from fairlib.fairness.power import detectable, power, rejects, simulate
@@ -27,9 +28,11 @@ __all__ = [
     "LEVEL",
     "METHODS",
     "TESTS",
+    "THIRDS",
     "ClassSlope",
     "Comparison",
     "Explained",
+    "Extremes",
     "Least",
     "Overlap",
     "Slope",
@@ -41,6 +44,8 @@ __all__ = [
     "detectable",
     "effect_sizes",
     "explained_by_classes",
+    "extremes",
+    "group_accuracy",
     "influence",
     "intraclass_correlation",
     "intraclass_correlation_interval",
@@ -55,6 +60,7 @@ __all__ = [
     "simulate",
     "size_within_sets",
     "slope",
+    "thirds",
     "too_few",
     "within_class",
 ]

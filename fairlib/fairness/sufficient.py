@@ -16,10 +16,10 @@ from fairlib.fairness.within import ClassSlope
 class Least:
     """The least numbers for a verdict.
 
-    The test of `fairlib.fairness.within_class` keeps its level with fewer: in 14 kinds of made worlds (600 each) of 6 to
-    20 countries with 3 to 100 images each, without a slope and with country effects up to 0.1, it rejected in 2 to 6 %.
-    The least numbers are for the rest of a verdict: that it hangs on no single image or country, and that finding no
-    slope means something.
+    The test of `fairlib.fairness.within_class` keeps its level with fewer: in 14 kinds of made worlds (600 each) of 6
+    to 20 countries with 3 to 100 images each, no slope and country effects up to 0.1, it rejected in 2 to 6 %. The
+    least numbers are for the rest of a verdict: that it hangs on no single image or country, and that finding no slope
+    means something.
 
     Attributes
     ----------
