@@ -16,7 +16,7 @@ from fairlib.geography.names import complaint, match
 COLUMNS = ("path", "label", "country")
 OPTIONAL = ("class", "cluster", "wealth")
 UNGROUPABLE = ("line", "path", "label", "labels", "wealth", "log_wealth")
-LONGEST_CELL = 1_000  # characters
+LONGEST_CELL = 5_000  # characters: the indices of a thousand classes
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def manifest(
     -------
     Manifest
         The usable lines, and under `skipped` the others: of more or fewer cells than the first, with a cell of more
-        than 1,000 characters, whose label cannot be read, whose country is unknown or without GDP, that lack a class,
+        than 5,000 characters, whose label cannot be read, whose country is unknown or without GDP, that lack a class,
         cluster or group where there is such a column, whose wealth is no positive number, or whose image is missing or
         listed before.
 

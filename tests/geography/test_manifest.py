@@ -278,7 +278,7 @@ def test_a_cell_that_is_far_too_long_costs_one_line(folder, column):
     path = write(folder, f"path,label,country,cluster\na.png,1,Peru,me\n{','.join(cells)}\n")
     found = geography.manifest(path)
     assert list(found.rows["path"]) == ["a.png"]
-    assert "has 100000 characters, may have 1000" in found.skipped["reason"][0]
+    assert "has 100000 characters, may have 5000" in found.skipped["reason"][0]
     assert len(found.skipped["path"][0]) < 100
 
 
