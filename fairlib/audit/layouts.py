@@ -65,7 +65,7 @@ def convert(kind: str, folder: Path | str, out: Path | str | None = None, mappin
             if len(cells) != len(heads):
                 raise ValueError(f"a line of more or fewer than {len(heads)} cells")
             entry = read(dict(zip(heads, cells, strict=True)))
-            image = _image(table.parent, images, entry["path"])
+            image = _image(table.parent, images, _filled(entry["path"], "path"))
             path = (prefix / image).as_posix()
             entry["path"] = path if listings.harmless(path) == path else f"./{path}"  # the same file, and no formula
         except ValueError as error:
@@ -201,7 +201,7 @@ def _image(folder: Path, images: str, name: str) -> Path:
             if listings.is_file(listings.inside(folder, path.as_posix())):
                 return path
     except ValueError as error:
-        raise ValueError("a path that leads out of the folder, or none") from error
+        raise ValueError("a path that leads out of the folder") from error
     raise ValueError("the image is missing")
 
 
@@ -269,7 +269,7 @@ def _summary(place: Path, rows: Sequence[Entry], left_out: Counter, notes: Seque
     classes = {row.get("class", row["label"]) for row in rows}
     yield f"{place}: {len(rows):,} of {listed:,} images; classes: {len(classes)}, countries: {len(countries)}."
     if left_out:
-        yield f"{sum(left_out.values()):,} images are left out."
+        yield f"Left out: {sum(left_out.values()):,}"
         yield from (f"  {reason}" for reason in _reasons(left_out))
     yield from notes
     _, unknown = geography.match(sorted(countries))
