@@ -159,7 +159,7 @@ def _geode(heads: Sequence[str], table: Path, mapping: Path | str | None) -> tup
     country = _first(heads, table, ("ip_country",), "the country of an image")
     path = _first(heads, table, ("file_path", "file_name"), "where an image lies")
     shipped = files.checked("tables/geode_imagenet.csv") if mapping is None else mapping
-    read_object = labels.label_reader(shipped)
+    classes, reasons = labels.read_mapping(shipped), _reasons_of(Path(shipped))
     notes = _missing(heads, {"region": "regions are unknown"})
     notes.append(
         "Which class of ImageNet an object has is a judgement: data/tables/geode_imagenet.csv gives a reason for each, "
@@ -171,7 +171,9 @@ def _geode(heads: Sequence[str], table: Path, mapping: Path | str | None) -> tup
 
     def read(cells: Entry) -> Entry:
         name = cells[object_head].replace("_", " ")
-        indices = read_object(name)
+        if classes.get(labels.plain(name)) == ():
+            raise ValueError(f"{listings.shortened(name)!r}: {reasons.get(labels.plain(name), 'no class of ImageNet')}")
+        indices = labels.mapped_label(classes, name)
         entry = {"path": cells[path], "label": "|".join(map(str, indices)), "class": name}
         entry["country"] = cells[country].replace("_", " ")
         if "region" in cells:
@@ -179,6 +181,16 @@ def _geode(heads: Sequence[str], table: Path, mapping: Path | str | None) -> tup
         return entry
 
     return read, notes
+
+
+def _reasons_of(mapping: Path) -> dict[str, str]:
+    """What a mapping says about each object, by its plain name; nothing where it has no column `reason`."""
+    heads, lines = _lines(mapping)
+    heads = [head.lower() for head in heads]
+    if "reason" not in heads:
+        return {}
+    key = next(i for i, head in enumerate(heads) if head in labels.KEYS)
+    return {labels.plain(cells[key]): cells[heads.index("reason")] for cells in lines}
 
 
 def _first(heads: Sequence[str], table: Path, names: Sequence[str], what: str) -> str:

@@ -88,7 +88,7 @@ def test_geode_becomes_a_manifest(tmp_path):
         "class": ["religious building", "bag"],
         "region": ["Africa", "EastAsia"],
     }
-    assert "1: the mapping has no class for 'toothbrush'" in text
+    assert "1: 'toothbrush': no class\n" in text
     assert "1: the mapping has no label 'spaceship'" in text
     assert "is a judgement: data/tables/geode_imagenet.csv gives a reason for each" in text
     assert len(geography.manifest(tmp_path / "set" / "manifest.csv").rows) == 2
@@ -103,8 +103,9 @@ def test_geode_with_its_other_columns(tmp_path):
 
 def test_another_mapping_takes_the_place_of_ours(tmp_path):
     mapping = tmp_path / "mine.csv"
-    mapping.write_text("object,index\nspaceship,space shuttle\nSofas,studio couch\n")
-    layouts.convert("geode", geode(tmp_path / "g"), tmp_path / "g" / "m.csv", mapping)
+    mapping.write_text("object,index\nspaceship,space shuttle\nSofas,studio couch\nbag,\n")
+    text = layouts.convert("geode", geode(tmp_path / "g"), tmp_path / "g" / "m.csv", mapping)
+    assert "1: 'bag': no class of ImageNet" in text and f"The classes of objects are those of {mapping}." in text
     assert written(tmp_path / "g" / "m.csv") == {
         "path": ["set/images/4.jpg"], "label": ["812"], "country": ["Mexico"], "class": ["spaceship"],
         "region": ["Americas"],
@@ -242,7 +243,7 @@ def test_a_table_that_is_none_ends_in_a_sentence(tmp_path, content):
 
 
 def test_a_set_of_which_nothing_can_be_used_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no image can be used \(1: the mapping has no class for 'toothbrush'"):
+    with pytest.raises(ValueError, match=r"no image can be used \(1: 'toothbrush': no class\)"):
         layouts.convert("geode", geode(tmp_path, OBJECTS[2:3]))
 
 
