@@ -18,7 +18,12 @@ _MODULES = {
     "Classifier": "classifier",
     "load_classifier": "classifier",
     "Predictions": "predictions",
-    "classify": "predictions",
+    "classify": "classification",
+    "images_table": "images",
+    "countries_table": "images",
+    "classes_table": "images",
+    "Least": "verdict",
+    "judge": "verdict",
     "analyse": "report",
     "detectable_slopes": "report",
     "label_warnings": "report",
@@ -27,7 +32,11 @@ _MODULES = {
     "condition": "conditions",
     "html_page": "page",
     "add_arguments": "arguments",
+    "add_report_arguments": "arguments",
+    "add_compare_arguments": "arguments",
     "run": "command",
+    "run_report": "command",
+    "run_compare": "comparison",
 }
 __all__ = [*_MODULES]
 

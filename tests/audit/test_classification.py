@@ -10,9 +10,9 @@ from audited import MODULE, colour, report_at, run
 from PIL import Image
 
 from fairlib import geography
-from fairlib.audit import predictions
+from fairlib.audit import classification
+from fairlib.audit.classification import _digest, classify
 from fairlib.audit.classifier import Classifier, load_classifier
-from fairlib.audit.predictions import _digest, classify
 from fairlib.audit.preparation import read_image, standard_preparation
 
 
@@ -65,12 +65,12 @@ def test_an_image_that_changes_while_it_is_read_is_read_again(house, monkeypatch
             Image.new("RGB", (20, 20), ("red", "lime", "blue")[other[0]]).save(changing)
         return found
 
-    monkeypatch.setattr(predictions, "read_image", pixels)
+    monkeypatch.setattr(classification, "read_image", pixels)
     run()
     run()
     kept = [json.loads(line) for line in Path("report.predictions.jsonl").read_text().splitlines()[1:]]
     stamp = [changing.stat().st_size, changing.stat().st_mtime_ns]
-    assert [row["predicted"] for row in kept if row["stamp"] == stamp] == other
+    assert [row["top"][0] for row in kept if row["stamp"] == stamp] == other
 
 
 def test_a_layer_that_prints_an_address_does_not_keep_a_run_from_going_on(house, capsys):
