@@ -1,7 +1,8 @@
 """Is a classifier as accurate on the images of poor countries as on those of rich ones? Second paper, section 4.
 
 `country_table` counts the right answers of each country, `slope` tests whether accuracy changes with log GDP, `power`
-says what such a test could have found, `compare` sets two collections of models against each other. None needs torch.
+says what such a test could have found, `compare` sets two collections of models against each other. `within_class`
+compares like with like, between images of one class. None needs torch.
 """
 
 from fairlib.fairness.compare import (
@@ -19,19 +20,25 @@ from fairlib.fairness.meta import meta_regression, sampling_variance
 from fairlib.fairness.power import detectable, power, rejects, simulate
 from fairlib.fairness.slope import METHODS, permutation, regression, slope
 from fairlib.fairness.table import LEVEL, country_table, observations, overall
+from fairlib.fairness.within import ClassSlope, Explained, Overlap, class_overlap, explained_by_classes, within_class
 
 __all__ = [
     "LEVEL",
     "METHODS",
     "TESTS",
+    "ClassSlope",
     "Comparison",
+    "Explained",
+    "Overlap",
     "Slope",
     "band",
+    "class_overlap",
     "compare",
     "compare_over_sets",
     "country_table",
     "detectable",
     "effect_sizes",
+    "explained_by_classes",
     "influence",
     "intraclass_correlation",
     "intraclass_correlation_interval",
@@ -46,4 +53,5 @@ __all__ = [
     "simulate",
     "size_within_sets",
     "slope",
+    "within_class",
 ]
