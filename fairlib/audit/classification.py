@@ -216,7 +216,9 @@ def _batches(
                 image = future.result()
                 lines.append(line | {"reason": image} if isinstance(image, str) else line)
                 images += [] if isinstance(image, str) else [image]
-                reading.extend(begin(i) for i in islice(remaining, max(0, 2 * batch_size() - len(reading) - len(lines))))
+                reading.extend(
+                    begin(i) for i in islice(remaining, max(0, 2 * batch_size() - len(reading) - len(lines)))
+                )
             yield lines, images
 
 

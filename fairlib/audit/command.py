@@ -113,7 +113,8 @@ def _shard_done(part: places.Shard, predictions: Predictions) -> str:
     """What to print when a shard is done."""
     classified = int((predictions.predicted >= 0).sum())
     return (
-        f"Shard {part.number}/{part.of}: {classified} images are classified, {len(predictions.skipped)} skipped. When all "
+        f"Shard {part.number}/{part.of}: {classified} images are classified, {len(predictions.skipped)} skipped. "
+        "When all "
         "shards are done, `audit report` with the same manifest and --out makes the report."
     )
 
@@ -136,7 +137,8 @@ def _asked(arguments: argparse.Namespace) -> tuple[geography.Manifest, pd.Series
     countries = manifest.rows["country"].nunique()
     if countries < LEAST_COUNTRIES and not (own or arguments.group):
         raise ValueError(
-            f"{path} has usable images of {countries} countries, expected at least {LEAST_COUNTRIES}; fewer will do with "
+            f"{path} has usable images of {countries} countries, expected at least {LEAST_COUNTRIES}; fewer will do "
+            "with "
             "--group, or with a column wealth of the images' own"
         )
     return manifest, wealth
@@ -166,6 +168,7 @@ def _report(
     skipped = _skipped(manifest, predictions)
     report = {"version": VERSION} | analyse(table)
     report["verdict"] = verdict.judge(images, report)
+    _warn(report["verdict"]["warnings"])
     report |= {
         "warnings": [*predictions.source["warnings"], *warnings, *report["verdict"]["warnings"]],
         "model": {"name": predictions.source["model"]}
@@ -188,7 +191,7 @@ def _report(
         {"text": each.text, "value": each.value(report), "met": each.met(report)} for each in conditions
     ]
     out = places.stem(arguments.out)
-    places.write(out, {"json": as_json(report), "html": html_page(report, table)} | csv_files(images, table, classes))
+    places.write(out, {"json": as_json(report), "html": html_page(report, images)} | csv_files(images, table, classes))
     return _outcome(report, predictions.resumed, out)
 
 

@@ -90,6 +90,49 @@ def _name_countries(axis: Axes, table: pd.DataFrame, line: pd.DataFrame) -> None
 
 
 @matplotlib.rc_context(STYLE)
+def like_with_like(table: pd.DataFrame, slope: float) -> tuple[Figure, str]:
+    """How much more accurate each country is than the images of the same classes, against how much wealthier it is.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row per country: `name`, `n`, `wealthier` and `more_accurate`, as `fairlib.audit.images.beside_class` returns.
+    slope : float
+        Of the primary analysis; its line goes through (0, 0).
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    alt : str
+        What it shows, for those who do not see it.
+    """
+    figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
+    axis = figure.subplots()
+    ends = np.array([table["wealthier"].min(), table["wealthier"].max()])
+    for line in (axis.axhline, axis.axvline):
+        line(0, color=INK, lw=0.7, ls=":")
+    axis.plot(ends, 100 * slope * ends, color=BLUE, lw=1.4, zorder=2)
+    area = 6 + 60 * table["n"] / table["n"].max()
+    axis.scatter(
+        table["wealthier"], 100 * table["more_accurate"], s=area, color="#E69F00", edgecolors="black", lw=0.5, zorder=3
+    )
+    far = (table["more_accurate"] - slope * table["wealthier"]).abs().nlargest(NAMED).index
+    for key in far:
+        rich = table["wealthier"][key] > 0
+        axis.annotate(
+            table["name"][key], (table["wealthier"][key], 100 * table["more_accurate"][key]),
+            xytext=(-4 if rich else 4, 4), textcoords="offset points", ha="right" if rich else "left", fontsize=7,
+        )  # fmt: skip
+    axis.set(xlabel="log wealth above the same classes' images", ylabel="points of accuracy above them")
+    return figure, (
+        f"Accuracy of {len(table)} countries above that of all images of the same classes, from "
+        f"{100 * table['more_accurate'].min():.1f} to {100 * table['more_accurate'].max():.1f} points, against their "
+        f"log wealth above that of these images. The line of the primary analysis rises by {100 * slope:.1f} points a "
+        "unit."
+    )
+
+
+@matplotlib.rc_context(STYLE)
 def power_curve(curve: pd.DataFrame, detectable: float | None) -> tuple[Figure, str]:
     """How often the paper's test finds a slope, by the true slope.
 

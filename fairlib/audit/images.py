@@ -1,4 +1,4 @@
-"""The images of an audit as one table: what the manifest says of each, what the model answered, and whether it is right.
+"""The images of an audit as one table: what the manifest says of each, what the model answered, what is right.
 
 From it everything else is counted: countries, classes, groups.
 """
@@ -85,9 +85,7 @@ def countries_table(images: pd.DataFrame) -> pd.DataFrame:
     by_country = images.groupby("country", sort=True)
     table = fairness.country_table(images["country"], images["right"], by_country["log_wealth"].mean())
     table.insert(0, "name", by_country["name"].first())
-    return table.assign(
-        right_in_top_5=by_country["right_in_top_5"].sum(), confidence=by_country["confidence"].mean()
-    )
+    return table.assign(right_in_top_5=by_country["right_in_top_5"].sum(), confidence=by_country["confidence"].mean())
 
 
 def classes_table(images: pd.DataFrame) -> pd.DataFrame:
@@ -108,3 +106,30 @@ def classes_table(images: pd.DataFrame) -> pd.DataFrame:
     counts = by_class["right"].agg(["size", "sum"]).rename(columns={"size": "n", "sum": "right"})
     table = intervals.with_interval(counts)
     return table.assign(countries=by_class["country"].nunique(), log_wealth=by_class["log_wealth"].mean())
+
+
+def beside_class(images: pd.DataFrame) -> pd.DataFrame:
+    """Set each country beside all images of the classes that it shows.
+
+    Parameters
+    ----------
+    images : DataFrame
+        As `images_table` returns it.
+
+    Returns
+    -------
+    DataFrame
+        A row per country: `name`, `n`, and its images' means of `wealthier` (log wealth less its class's mean) and
+        `more_accurate` (1 for a right answer and 0 otherwise, less its class's accuracy).
+    """
+    by_class = images.groupby("class")
+    away = pd.DataFrame(
+        {
+            "name": images["name"],
+            "n": 1,
+            "wealthier": images["log_wealth"] - by_class["log_wealth"].transform("mean"),
+            "more_accurate": images["right"].astype(float) - by_class["right"].transform("mean"),
+        }
+    )
+    whose = away.groupby(images["country"])
+    return whose.agg({"name": "first", "n": "sum", "wealthier": "mean", "more_accurate": "mean"})

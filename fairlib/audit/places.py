@@ -122,7 +122,9 @@ def prediction_files(out: Path) -> list[Path]:
     name = re.compile(re.escape(out.name) + r"\.predictions(?:\.(\d+)of(\d+))?\.jsonl")
     there = {path: match for path in sorted(_entries(out.parent)) if (match := name.fullmatch(path.name))}
     if not there:
-        raise FileNotFoundError(f"no predictions at {place(out, 'predictions.jsonl')}; run the audit with this --out first")
+        raise FileNotFoundError(
+            f"no predictions at {place(out, 'predictions.jsonl')}; run the audit with this --out first"
+        )
     parts = {(int(match[1]), int(match[2])) for match in there.values() if match[1]}
     counts = sorted({of for _, of in parts})
     if len(counts) > 1:
@@ -132,7 +134,9 @@ def prediction_files(out: Path) -> list[Path]:
     whole = any(match[1] is None for match in there.values())
     missing = [f"{k}/{of}" for of in counts for k in range(1, of + 1) if (k, of) not in parts]
     if missing and not whole:
-        raise FileNotFoundError(f"no predictions of shard {', '.join(missing)} at {out}; run the audit with --shard of it")
+        raise FileNotFoundError(
+            f"no predictions of shard {', '.join(missing)} at {out}; run the audit with --shard of it"
+        )
     return list(there)
 
 

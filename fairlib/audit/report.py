@@ -53,7 +53,14 @@ def analyse(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict
         "countries": table.reset_index(names="country").to_dict("records"),
     }
     if len(table) < LEAST_COUNTRIES:
-        return {"slope": None, "tests": [], "permutation": None, "effect": None, "influence": [], "power": None} | accuracies
+        return {
+            "slope": None,
+            "tests": [],
+            "permutation": None,
+            "effect": None,
+            "influence": [],
+            "power": None,
+        } | accuracies
     slope = fairness.slope(table)
     tests = [fairness.slope(table, method) for method in fairness.METHODS]
     p, low, high = fairness.permutation(table, seed=seed)

@@ -78,9 +78,7 @@ def raw_words(report: Mapping) -> str:
     slope = report["slope"]
     if slope is None:
         return ""
-    adjusted = report["verdict"]["explained"]
-    mix = f", of which {number(adjusted)} goes with the mix of classes" if adjusted is not None else ""
-    return f"Raw, all classes mixed{mix}: {slope_words(slope)}."
+    return f"Raw, all classes mixed: {slope_words(slope)}."
 
 
 def summary(report: Mapping) -> str:
@@ -98,7 +96,9 @@ def summary(report: Mapping) -> str:
         shown, and what was left out.
     """
     images = report["images"]
-    sentences = [headline(report), raw_words(report), *report["verdict"]["warnings"]]
+    sentences = [headline(report), raw_words(report)]
+    if report["verdict"]["warnings"]:
+        sentences.append("The tests do not agree; see the warnings.")
     if report["power"]:
         sentences.append(
             f"With these countries and images, {detectable(report['power'])} is found in 80 % of cases (raw)."
