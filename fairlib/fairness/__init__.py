@@ -15,10 +15,12 @@ from fairlib.fairness.compare import (
     size_within_sets,
 )
 from fairlib.fairness.effect import band, effect_sizes, influence
+from fairlib.fairness.groups import THIRDS, Extremes, extremes, group_accuracy, thirds
 from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
 from fairlib.fairness.power import detectable, power, rejects, simulate
 from fairlib.fairness.slope import METHODS, permutation, regression, slope
+from fairlib.fairness.sufficient import Least, too_few
 from fairlib.fairness.table import LEVEL, country_table, observations, overall
 from fairlib.fairness.within import ClassSlope, Explained, Overlap, class_overlap, explained_by_classes, within_class
 
@@ -26,9 +28,12 @@ __all__ = [
     "LEVEL",
     "METHODS",
     "TESTS",
+    "THIRDS",
     "ClassSlope",
     "Comparison",
     "Explained",
+    "Extremes",
+    "Least",
     "Overlap",
     "Slope",
     "band",
@@ -39,6 +44,8 @@ __all__ = [
     "detectable",
     "effect_sizes",
     "explained_by_classes",
+    "extremes",
+    "group_accuracy",
     "influence",
     "intraclass_correlation",
     "intraclass_correlation_interval",
@@ -53,5 +60,7 @@ __all__ = [
     "simulate",
     "size_within_sets",
     "slope",
+    "thirds",
+    "too_few",
     "within_class",
 ]
