@@ -29,7 +29,8 @@ _MODULES = {
     "images_table": "images",
     "countries_table": "images",
     "classes_table": "images",
-    "Least": "verdict",
+    "compare_groups": "groups",
+    "worst_country": "groups",
     "judge": "verdict",
     "analyse": "report",
     "detectable_slopes": "report",
@@ -41,8 +42,10 @@ _MODULES = {
     "add_arguments": "arguments",
     "add_report_arguments": "arguments",
     "add_compare_arguments": "arguments",
+    "add_manifest_arguments": "arguments",
     "run": "command",
     "run_report": "command",
+    "run_manifest": "command",
     "run_compare": "comparison",
 }
 __all__ = [*_MODULES]

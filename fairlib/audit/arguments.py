@@ -8,6 +8,7 @@ from fairlib.audit.conditions import QUANTITIES
 CONDITION_MET = 1  # exit status where a condition of --fail-if is met
 NOTHING_TO_SAY = 3  # where there is too little for a verdict
 GDP_SOURCES = ("natural-earth", "world-bank")  # those of fairlib.geography, which imports torch
+KINDS = ("dollarstreet", "geode")  # those of fairlib.audit.layouts
 SKIPPED = 0.1  # share of images that may be left out
 STATUSES = (
     f"Exit status: 0 if the audit is done, {CONDITION_MET} if a condition of --fail-if holds and for nothing else, 2 "
@@ -96,6 +97,28 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="where to write OUT.json as well")
 
 
+def add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments of the manifest of a set that lies on a disk.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of the subcommand. Its results are what `fairlib.audit.command.run_manifest` takes.
+    """
+    parser.description = "Write the manifest of Dollar Street or GeoDE, as they lie on a disk after the download."
+    parser.epilog = "Exit status: 0 if the manifest is written, 2 for bad input."
+    parser.add_argument("kind", choices=KINDS, help="the set")
+    parser.add_argument("folder", type=Path, help="where its table of images lies")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.csv", help="the manifest (default: manifest.csv in the folder)"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE.csv",
+        help="which of the model's classes an object or topic is, in the place of the mapping that comes along: the "
+        "columns object (or label, class, topic) and index",
+    )  # fmt: skip
+
+
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", type=Path,
@@ -119,6 +142,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wealth", type=Path, metavar="FILE.csv",
         help="wealth of your own in the place of GDP: the columns country (or region) and wealth",
+    )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE.csv",
+        help="what your labels mean: the columns label (or object, class, topic) and index; without it a label is an "
+        "index, a WordNet id or a name of one of ImageNet's classes",
     )  # fmt: skip
     parser.add_argument(
         "--group", action="append", default=[], metavar="COLUMN",

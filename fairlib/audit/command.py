@@ -16,7 +16,11 @@ from fairlib import geography, listings, runtime
 from fairlib.audit import places, verdict
 from fairlib.audit.arguments import CONDITION_MET, NOTHING_TO_SAY
 from fairlib.audit.conditions import Condition, condition
+from fairlib.audit.gallery import gallery
+from fairlib.audit.groups import compare_groups, worst_country
 from fairlib.audit.images import classes_table, countries_table, images_table
+from fairlib.audit.labels import label_reader
+from fairlib.audit.layouts import convert
 from fairlib.audit.page import html_page
 from fairlib.audit.predictions import Predictions, joined
 from fairlib.audit.report import LEAST_COUNTRIES, VERSION, analyse, jsonable, label_warnings
@@ -99,6 +103,29 @@ def run_report(arguments: argparse.Namespace) -> tuple[str, int]:
         return _report(arguments, manifest, predictions, wealth, conditions, started)
 
 
+def run_manifest(arguments: argparse.Namespace) -> tuple[str, int]:
+    """Write the manifest of a set that lies on a disk.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What the parser of `fairlib.audit.arguments.add_manifest_arguments` returns.
+
+    Returns
+    -------
+    text : str
+        What to print.
+    status : int
+        0.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        For bad input.
+    """
+    return convert(arguments.kind, arguments.folder, arguments.out, arguments.labels), 0
+
+
 def _every(manifest: geography.Manifest, part: places.Shard | None) -> geography.Manifest:
     """The images of a shard."""
     if part is None:
@@ -130,7 +157,8 @@ def _asked(arguments: argparse.Namespace) -> tuple[geography.Manifest, pd.Series
     else:
         wealth, measure = geography.gdp(arguments.gdp, year=arguments.year), "GDP"
     known = geography.countries().index if own else wealth.index
-    manifest = geography.manifest(path, known, groups=arguments.group, measure=measure)
+    read_label = label_reader(arguments.labels)
+    manifest = geography.manifest(path, known, groups=arguments.group, read_label=read_label, measure=measure)
     for name, near in manifest.unmatched.items():
         print(geography.complaint(name, near), file=sys.stderr)
     _tell_skipped(manifest.skipped["reason"], _listed(manifest))
@@ -180,6 +208,8 @@ def _report(
         "accuracy_top_5": float(images["right_in_top_5"].mean()),
         "confidence": float(images["confidence"].mean()),
         "classes": classes.reset_index().to_dict("records"),
+        "groups": compare_groups(images, manifest.groups),
+        "worst_country": worst_country(images),
         "skipped": skipped,
         "skipped_limit": arguments.skipped_limit,
         "unmatched": manifest.unmatched,
@@ -191,7 +221,8 @@ def _report(
         {"text": each.text, "value": each.value(report), "met": each.met(report)} for each in conditions
     ]
     out = places.stem(arguments.out)
-    places.write(out, {"json": as_json(report), "html": html_page(report, images)} | csv_files(images, table, classes))
+    page = html_page(report, images, gallery(images, manifest.folder, arguments.gallery))
+    places.write(out, {"json": as_json(report), "html": page} | csv_files(images, table, classes, report["groups"]))
     return _outcome(report, predictions.resumed, out)
 
 

@@ -44,8 +44,6 @@ def images_table(manifest: geography.Manifest, predictions: Predictions, log_wea
         right=hits(predictions.predicted[classified], rows["labels"]),
         right_in_top_5=[not set(each).isdisjoint(those) for each, those in zip(top, rows["labels"], strict=True)],
     )
-    if "class" not in table:
-        table["class"] = ["|".join(map(str, those)) for those in table["labels"]]
     if "log_wealth" not in table:
         table["log_wealth"] = log_wealth[table["country"]].to_numpy()
     return table

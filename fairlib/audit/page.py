@@ -34,6 +34,7 @@ def html_page(report: Mapping, images: pd.DataFrame, gallery: str = "") -> str:
         sections.tests(report),
         sections.influence(report, table),
         sections.power(report),
+        sections.groups(report),
         sections.countries(table),
         sections.classes(report),
         gallery,

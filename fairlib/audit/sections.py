@@ -1,7 +1,7 @@
 """The sections of an audit's page, each from the report; a section of what there is not is empty."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -197,6 +197,47 @@ def classes(report: Mapping) -> str:
     return "<h2>Accuracy by class</h2>\n" + markup.table(
         f"Classes, those with the most images first{more}", heads, rows
     )
+
+
+def groups(report: Mapping) -> str:
+    """Each grouping, its groups beside what chance alone gives."""
+    parts = [_grouping(each) for each in report["groups"]]
+    worst = report["worst_country"]
+    country = ""
+    if worst:
+        country = (
+            f"<p>The worst country is {html.escape(worst['worst'])} with {number(worst['worst_accuracy'])}. Of so many "
+            f"countries with such images chance alone gives a worst one of {_chance(worst['chance_worst'])} "
+            f"(p {p_value(worst['worst_p_value'])}).</p>\n"
+        ).replace("(p <", "(p &lt;")
+    return "<h2>Groups</h2>\n" + country + "\n".join(parts) if parts or country else ""
+
+
+def _grouping(compared: Mapping) -> str:
+    """One grouping's table."""
+    rows = [
+        [
+            str(r["group"]),
+            f"{r['right']} of {r['n']}",
+            f"{number(r['accuracy'])} {interval(r)}",
+            f"{number(r['difference'])} {interval(r, 'chance')}",
+            p_value(r["adjusted_p_value"]),
+        ]
+        for r in compared["rows"]
+    ]
+    extremes = compared["extremes"]
+    heads = ["Group", "Images right", "Accuracy", "Against the rest, and what chance gives", "p, adjusted"]
+    gap = html.escape(
+        f"From worst to best {number(extremes['gap'])}; chance alone gives {_chance(extremes['chance_gap'])}, p "
+        f"{p_value(extremes['gap_p_value'])}."
+    )
+    return markup.table(f"By {html.escape(compared['by'])}", heads, rows) + f"\n<p>{gap}</p>"
+
+
+def _chance(numbers: Sequence[float]) -> str:
+    """A median and the interval around it."""
+    median, low, high = numbers
+    return f"{number(median)} [{number(low)}, {number(high)}]"
 
 
 def cannot_say() -> str:

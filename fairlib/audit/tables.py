@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run
+from fairlib import listings
 
 
 def as_json(report: Mapping) -> str:
@@ -25,7 +25,9 @@ def as_json(report: Mapping) -> str:
     return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def csv_files(images: pd.DataFrame, countries: pd.DataFrame, classes: pd.DataFrame) -> dict[str, str]:
+def csv_files(
+    images: pd.DataFrame, countries: pd.DataFrame, classes: pd.DataFrame, groups: Sequence[Mapping]
+) -> dict[str, str]:
     """The tables of a report as CSV.
 
     Parameters
@@ -36,6 +38,8 @@ def csv_files(images: pd.DataFrame, countries: pd.DataFrame, classes: pd.DataFra
         As `countries_table` returns it.
     classes : DataFrame
         As `classes_table` returns it.
+    groups : sequence of mapping
+        As `compare_groups` returns them.
 
     Returns
     -------
@@ -47,6 +51,7 @@ def csv_files(images: pd.DataFrame, countries: pd.DataFrame, classes: pd.DataFra
         "images.csv": as_csv(joined),
         "countries.csv": as_csv(countries.reset_index(names="country")),
         "classes.csv": as_csv(classes.reset_index()),
+        "groups.csv": as_csv(pd.DataFrame([{"by": each["by"], **row} for each in groups for row in each["rows"]])),
     }
 
 
@@ -65,28 +70,7 @@ def as_csv(table: pd.DataFrame) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(safe, table.columns))
+    writer.writerow(map(listings.harmless, table.columns))
     for row in table.itertuples(index=False):
-        writer.writerow(safe(cell) if isinstance(cell, str) else cell for cell in row)
+        writer.writerow(listings.harmless(cell) if isinstance(cell, str) else cell for cell in row)
     return text.getvalue()
-
-
-def safe(cell: str) -> str:
-    """A word that no spreadsheet takes for a formula.
-
-    Parameters
-    ----------
-    cell : str
-        As a user wrote it.
-
-    Returns
-    -------
-    str
-        With an apostrophe in front where it begins like a formula.
-
-    Examples
-    --------
-    >>> safe("=1+1"), safe("stove")
-    ("'=1+1", 'stove')
-    """
-    return f"'{cell}" if cell.lstrip(" \n").startswith(FORMULA) else cell

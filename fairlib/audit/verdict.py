@@ -6,7 +6,7 @@ slope stands beside it; a slope is established where both have one sign and the 
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -25,32 +25,10 @@ JSON_NAMES = {"standard_error": "se", "degrees_of_freedom": "df", "p_value": "p"
 ESTABLISHED, NOT_ESTABLISHED, TOO_FEW = "established", "not established", "too few images to say"
 
 
-@dataclass(frozen=True)
-class Least:
-    """What a verdict needs.
-
-    Attributes
-    ----------
-    images : int
-        Of a country, for it to count as seen.
-    countries : int
-        That are seen.
-    answers : int
-        Right ones, and wrong ones.
-    degrees_of_freedom : float
-        Of the primary test: with fewer than four its level cannot be relied on (Tipton, 2015).
-    """
-
-    images: int = 10
-    countries: int = 6
-    answers: int = 20
-    degrees_of_freedom: float = 4.0
+LEAST = fairness.Least()
 
 
-LEAST = Least()
-
-
-def judge(images: pd.DataFrame, report: Mapping, least: Least | None = None) -> dict:
+def judge(images: pd.DataFrame, report: Mapping, least: fairness.Least | None = None) -> dict:
     """Compare like with like, and say what that allows to say.
 
     Parameters
@@ -59,7 +37,7 @@ def judge(images: pd.DataFrame, report: Mapping, least: Least | None = None) -> 
         A row per classified image: `right`, `log_wealth`, `class`, `country`, its `name`, and perhaps `cluster`.
     report : mapping
         What `analyse` returns of the countries; its `slope` is None where they have none.
-    least : Least, optional
+    least : fairlib.fairness.Least, optional
         What a verdict needs; by default `LEAST`.
 
     Returns
@@ -81,14 +59,11 @@ def judge(images: pd.DataFrame, report: Mapping, least: Least | None = None) -> 
             images["right"], images["log_wealth"], images["class"], images["country"], clusters=clusters
         )
     except ValueError as error:
-        missing.append(f"Images of one class cannot be compared: {error}.")
+        missing.append(f"images of one class cannot be compared: {error}")
     slopes = {term: _fields(found[term]) if term in found else None for term in ("between", "within")}
     term = "between" if slopes["between"] else "within"
-    missing += _missing_answers(images["right"], least)
-    if slopes["between"] or not found:
-        missing += _missing_countries(images["name"], least)
-    if primary := slopes[term]:
-        missing += _missing_freedom(primary, least)
+    missing += fairness.too_few(images["right"], images["name"], slope=found.get(term), least=least)
+    primary = slopes[term]
     result = {"primary": PRIMARY, "term": term, **slopes, "least": asdict(least), "too_few": missing}
     result |= _explained(images, slopes["between"])
     result["overlap"] = _overlap(images)
@@ -133,52 +108,6 @@ def _explained(images: pd.DataFrame, between: Mapping | None) -> dict:
         return {"unadjusted": None, "explained": None}
     explained = fairness.explained_by_classes(images["right"], images["log_wealth"], images["class"], images["country"])
     return {"unadjusted": _fields(explained.unadjusted), "explained": explained.explained}
-
-
-def _missing_answers(right: pd.Series, least: Least) -> list[str]:
-    """Too few right or wrong answers, and how many images would have them."""
-    sentences = []
-    for words, count in (("right", int(right.sum())), ("wrong", int((~right).sum()))):
-        if count < least.answers:
-            enough = (
-                f"about {math.ceil(len(right) * least.answers / count):,} images like these" if count else "more images"
-            )
-            sentences.append(
-                f"{count} of {len(right):,} answers are {words}, at least {least.answers} are needed; {enough} would "
-                "do."
-            )
-    return sentences
-
-
-def _missing_countries(country: pd.Series, least: Least) -> list[str]:
-    """Too few countries with enough images, and those that lack the fewest."""
-    counts = country.value_counts()
-    seen = int((counts >= least.images).sum())
-    if seen >= least.countries:
-        return []
-    lacking = least.images - counts[counts < least.images].head(least.countries - seen)
-    new = least.countries - seen - len(lacking)
-    wanted = [f"{by} more of {name}" for name, by in lacking.items()]
-    wanted += [f"{least.images} of each of {new} other countries"] if new > 0 else []
-    return [
-        f"{seen} countries have {least.images} images or more, at least {least.countries} are needed; "
-        f"{', '.join(wanted)} would do."
-    ]
-
-
-def _missing_freedom(primary: Mapping, least: Least) -> list[str]:
-    """Too few degrees of freedom of the primary test."""
-    if primary["df"] >= least.degrees_of_freedom:
-        return []
-    units = primary["clustered_by"]
-    enough = math.ceil(primary["clusters"] * least.degrees_of_freedom / max(primary["df"], 0.5)) + 1
-    return [
-        f"Images of the same class in {primary['clusters']} {units} leave {number(primary['df'], 1)} degrees of "
-        "freedom, "
-        f"at least {number(least.degrees_of_freedom, 0)} are needed; about {enough} {units} with images like these "
-        "would "
-        "do, or as many images of the same classes from each."
-    ]
 
 
 def _outcome(primary: Mapping, raw: Mapping | None) -> str:

@@ -59,7 +59,7 @@ def headline(report: Mapping) -> str:
     if verdict["outcome"] is None:
         return "No slope was asked for: there are fewer than three countries, and one wealth in each."
     if verdict["too_few"]:
-        return f"Too few images to say. {' '.join(verdict['too_few'])}"
+        return " ".join(f"{text[0].upper()}{text[1:]}." for text in verdict["too_few"])
     primary = verdict[verdict["term"]]
     whose = "the country" if verdict["term"] == "between" else "the household, within its country"
     if verdict["outcome"] != "established":

@@ -78,7 +78,10 @@ def test_lines_left_out_are_counted_by_kind_even_where_the_audit_ends_there(hous
     manifest.write_text(re.sub(r",\d,(?!USA|Norway)", ",-1,", manifest.read_text()) + "gone.png,-2,Peru\n")
     assert run() == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "skipped 35 of 44: label '-1' is no class index (0, 1, ...), and the like"
+    assert (
+        said[0]
+        == "skipped 35 of 44: label '-1' is no class index (0, 1, ...), WordNet id or name of ImageNet's classes, and the like"
+    )
     assert len(said) == 2 and "usable images of 2 countries" in said[1]
 
 
@@ -158,6 +161,7 @@ def test_the_report_lies_where_it_is_asked_for(house, out):
     assert sorted(p.name for p in stem.parent.glob("report*")) == [
         "report.classes.csv",
         "report.countries.csv",
+        "report.groups.csv",
         "report.html",
         "report.images.csv",
         "report.json",
