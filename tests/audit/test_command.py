@@ -78,10 +78,8 @@ def test_lines_left_out_are_counted_by_kind_even_where_the_audit_ends_there(hous
     manifest.write_text(re.sub(r",\d,(?!USA|Norway)", ",-1,", manifest.read_text()) + "gone.png,-2,Peru\n")
     assert run() == 2
     said = capsys.readouterr().err.splitlines()
-    assert (
-        said[0]
-        == "skipped 35 of 44: label '-1' is no class index (0, 1, ...), WordNet id or name of ImageNet's classes, and the like"
-    )
+    assert said[0].startswith("skipped 35 of 44: label '-1' is no class index (0, 1, ...)")
+    assert said[0].endswith(", and the like")
     assert len(said) == 2 and "usable images of 2 countries" in said[1]
 
 
