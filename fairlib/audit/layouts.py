@@ -65,7 +65,7 @@ def convert(kind: str, folder: Path | str, out: Path | str | None = None, mappin
             if len(cells) != len(heads):
                 raise ValueError(f"a line of more or fewer than {len(heads)} cells")
             entry = read(dict(zip(heads, cells, strict=True)))
-            image = _image(table.parent, images, entry["path"])
+            image = _image(table.parent, images, _filled(entry["path"], "path"))
             path = (prefix / image).as_posix()
             entry["path"] = path if listings.harmless(path) == path else f"./{path}"  # the same file, and no formula
         except ValueError as error:
@@ -159,7 +159,7 @@ def _geode(heads: Sequence[str], table: Path, mapping: Path | str | None) -> tup
     country = _first(heads, table, ("ip_country",), "the country of an image")
     path = _first(heads, table, ("file_path", "file_name"), "where an image lies")
     shipped = files.checked("tables/geode_imagenet.csv") if mapping is None else mapping
-    read_object = labels.label_reader(shipped)
+    classes, reasons = labels.read_mapping(shipped), _reasons_of(Path(shipped))
     notes = _missing(heads, {"region": "regions are unknown"})
     notes.append(
         "Which class of ImageNet an object has is a judgement: data/tables/geode_imagenet.csv gives a reason for each, "
@@ -171,7 +171,9 @@ def _geode(heads: Sequence[str], table: Path, mapping: Path | str | None) -> tup
 
     def read(cells: Entry) -> Entry:
         name = cells[object_head].replace("_", " ")
-        indices = read_object(name)
+        if classes.get(labels.plain(name)) == ():
+            raise ValueError(f"{listings.shortened(name)!r}: {reasons.get(labels.plain(name), 'no class of ImageNet')}")
+        indices = labels.mapped_label(classes, name)
         entry = {"path": cells[path], "label": "|".join(map(str, indices)), "class": name}
         entry["country"] = cells[country].replace("_", " ")
         if "region" in cells:
@@ -179,6 +181,16 @@ def _geode(heads: Sequence[str], table: Path, mapping: Path | str | None) -> tup
         return entry
 
     return read, notes
+
+
+def _reasons_of(mapping: Path) -> dict[str, str]:
+    """What a mapping says about each object, by its plain name; nothing where it has no column `reason`."""
+    heads, lines = _lines(mapping)
+    heads = [head.lower() for head in heads]
+    if "reason" not in heads:
+        return {}
+    key = next(i for i, head in enumerate(heads) if head in labels.KEYS)
+    return {labels.plain(cells[key]): cells[heads.index("reason")] for cells in lines}
 
 
 def _first(heads: Sequence[str], table: Path, names: Sequence[str], what: str) -> str:
@@ -201,7 +213,7 @@ def _image(folder: Path, images: str, name: str) -> Path:
             if listings.is_file(listings.inside(folder, path.as_posix())):
                 return path
     except ValueError as error:
-        raise ValueError("a path that leads out of the folder, or none") from error
+        raise ValueError("a path that leads out of the folder") from error
     raise ValueError("the image is missing")
 
 
@@ -269,7 +281,7 @@ def _summary(place: Path, rows: Sequence[Entry], left_out: Counter, notes: Seque
     classes = {row.get("class", row["label"]) for row in rows}
     yield f"{place}: {len(rows):,} of {listed:,} images; classes: {len(classes)}, countries: {len(countries)}."
     if left_out:
-        yield f"{sum(left_out.values()):,} images are left out."
+        yield f"Left out: {sum(left_out.values()):,}"
         yield from (f"  {reason}" for reason in _reasons(left_out))
     yield from notes
     _, unknown = geography.match(sorted(countries))

@@ -54,18 +54,15 @@ def test_units_of_one_name_are_refused(log, monkeypatch):
 WAITING = (
     "ablations",
     "ambiguities",
-    "bias_metric",
     "dro_training",
     "fairer",
     "fgsm",
     "future_work",
     "headline",
-    "runtime",
     "seeds",
     "ssim_one_step",
     "stress_tests",
     "table1",
-    "trust",
 )
 
 

@@ -94,7 +94,7 @@ def test_the_command_takes_names_as_they_are_written(house, capsys):
 
     def printed(*arguments: str) -> str:
         asked = __main__.parser().parse_args(["claims", *arguments])
-        return asked.run(asked)[0]
+        return asked.load()(asked)[0]
 
     found = printed("--paper", "pepe", "--verdict", "not-reproduced")
     assert found.count("paper 0.42") == 1
