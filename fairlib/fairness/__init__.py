@@ -18,6 +18,7 @@ from fairlib.fairness.effect import band, effect_sizes, influence
 from fairlib.fairness.groups import THIRDS, Extremes, extremes, group_accuracy, thirds
 from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
+from fairlib.fairness.paired import ModelComparison, SlopeDifference, compare_models
 from fairlib.fairness.power import detectable, power, rejects, simulate
 from fairlib.fairness.slope import METHODS, permutation, regression, slope
 from fairlib.fairness.sufficient import Least, too_few
@@ -34,11 +35,14 @@ __all__ = [
     "Explained",
     "Extremes",
     "Least",
+    "ModelComparison",
     "Overlap",
     "Slope",
+    "SlopeDifference",
     "band",
     "class_overlap",
     "compare",
+    "compare_models",
     "compare_over_sets",
     "country_table",
     "detectable",

@@ -92,6 +92,23 @@ def clustered_fit(y: Array, regressors: Array, classes: Codes, clusters: Codes) 
     return Fit(slopes, np.sqrt(np.diag(covariance)), degrees_of_freedom)
 
 
+def clustered_mean(values: Array, clusters: Codes) -> tuple[float, float, float]:
+    """Return the mean of values (N,), its error by CR2, and Satterthwaite's degrees of freedom; NaN of one cluster.
+
+    As `clustered_fit` has them of an intercept alone. With n_g of N images in cluster g, e_g the sum of its residuals
+    and a_g = 1 / (1 - n_g / N), the variance is sum_g a_g e_g^2 / N^2, and with 1 for g = h and 0 otherwise in [g = h],
+    P_gh = (a_g a_h)^(1/2) (n_g [g = h] - n_g n_h / N).
+    """
+    n = np.bincount(clusters).astype(float)
+    mean = float(values.mean())
+    if len(n) < 2:
+        return mean, np.nan, np.nan
+    lift = 1 / (1 - n / n.sum())
+    error = np.sqrt((lift * np.bincount(clusters, values - mean) ** 2).sum()) / n.sum()
+    degrees_of_freedom = _satterthwaite(lift * n, (np.sqrt(lift / n.sum()) * n)[:, None])
+    return mean, float(error), degrees_of_freedom
+
+
 def _adjusted(own: Array, columns: Array) -> Array:
     """A_g X_g, where H_gg is `columns` times its transpose."""
     eigenvalues, vectors = np.linalg.eigh(columns.T @ columns)

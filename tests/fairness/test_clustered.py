@@ -92,3 +92,34 @@ def test_demeaning_takes_out_what_a_class_has_in_common():
     values = np.array([1.0, 3.0, 10.0, 20.0, 7.0])
     assert clustered.demeaned(values, np.array([0, 0, 1, 1, 2])) == pytest.approx([-1, 1, -5, 5, 0])
     assert clustered.demeaned(values[:, None], np.array([0, 0, 1, 1, 2])).shape == (5, 1)
+
+
+def test_the_mean_of_equal_clusters_is_that_of_their_means():
+    clusters = np.repeat(np.arange(6), 4)
+    values = np.random.default_rng(4).standard_normal(24) + clusters
+    means = values.reshape(6, 4).mean(1)
+    mean, error, freedom = clustered.clustered_mean(values, clusters)
+    assert (mean, error, freedom) == pytest.approx((values.mean(), means.std(ddof=1) / np.sqrt(6), 5))
+
+
+def test_the_mean_of_unequal_clusters_is_the_textbooks():
+    """The intercept of a regression on nothing else: the textbook's, its one class at zero in a column of its own."""
+    rng = np.random.default_rng(5)
+    clusters = np.unique(rng.choice(7, 60, p=np.arange(1, 8) / 28), return_inverse=True)[1]
+    values = rng.standard_normal(60) + rng.standard_normal(7)[clusters]
+    M, residuals, error, w = 1 / 60, values - values.mean(), 0.0, []
+    for g in range(7):
+        rows = clusters == g
+        block = np.eye(rows.sum()) - np.full((rows.sum(),) * 2, M)
+        eigenvalues, Q = np.linalg.eigh(block)
+        adjusted = Q @ np.diag(eigenvalues**-0.5) @ Q.T @ np.ones(rows.sum())
+        error += (adjusted @ residuals[rows] * M) ** 2
+        w.append((np.eye(60) - np.full((60, 60), M))[:, rows] @ adjusted * M)
+    products = np.array(w) @ np.array(w).T
+    freedom = np.trace(products) ** 2 / np.trace(products @ products)
+    assert clustered.clustered_mean(values, clusters) == pytest.approx((values.mean(), np.sqrt(error), freedom))
+
+
+def test_one_cluster_has_a_mean_and_no_error():
+    mean, error, freedom = clustered.clustered_mean(np.array([1.0, 2.0]), np.array([0, 0]))
+    assert mean == 1.5 and np.isnan(error) and np.isnan(freedom)
