@@ -86,7 +86,9 @@ def _images(report: Path) -> pd.DataFrame:
     needed = ("path", "country", "class", "labels", "log_wealth", "right")
     if missing := [column for column in needed if column not in table]:
         raise ValueError(f"{path} lacks {', '.join(missing)}; make it again with `audit report`")
-    return table.set_index("path", verify_integrity=True)
+    if table["path"].duplicated().any():
+        raise ValueError(f"{path} names an image twice; make it again with `audit report`")
+    return table.set_index("path")
 
 
 def shared_images(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:

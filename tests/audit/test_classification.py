@@ -3,9 +3,11 @@
 import json
 import re
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
+import torch
 from audited import MODULE, colour, report_at, run
 from PIL import Image
 
@@ -137,3 +139,85 @@ def test_a_file_of_somebody_else_s_is_left_alone(house, text, capsys):
     assert run() == 2
     assert "is no file of an earlier audit; move it away" in capsys.readouterr().err
     assert Path("report.predictions.jsonl").read_text() == text
+
+
+def kept() -> list[dict]:
+    return [json.loads(line) for line in Path("report.predictions.jsonl").read_text().splitlines()[1:]]
+
+
+def test_a_batch_is_halved_until_it_fits(house, monkeypatch, capsys):
+    run(out="whole")
+    sizes, plain = [], classification._Asker._forward
+
+    def narrow(self, images, mixed):
+        sizes.append(len(images))
+        if len(images) > 5:
+            raise torch.OutOfMemoryError("out of memory")
+        return plain(self, images, mixed)
+
+    monkeypatch.setattr(classification._Asker, "_forward", narrow)
+    assert run("--batch-size", "32") == 0
+    said = capsys.readouterr().err
+    assert "out of memory; going on with 16 images" in said and "going on with 4 images" in said
+    assert max(sizes[sizes.index(4) :]) == 4 and report_at()["countries"] == report_at("whole")["countries"]
+
+
+def test_a_model_that_needs_too_much_for_one_image_is_refused(house, monkeypatch, capsys):
+    def never(self, images, mixed):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr(classification._Asker, "_forward", never)
+    assert run() == 2
+    assert "cannot take images of shape (1, 3, 16, 16) (MemoryError: no memory)" in capsys.readouterr().err
+
+
+def test_mixed_precision_counts_what_it_changes(house, monkeypatch):
+    monkeypatch.setattr(classification, "COMPARED", 20)
+    plain = classification._Asker._forward
+    turned = lambda self, images, mixed: plain(self, images, False) * (-1 if mixed else 1)  # noqa: E731
+    monkeypatch.setattr(classification._Asker, "_forward", turned)
+    run(out="full")
+    assert report_at("full")["precision"] is None
+    run("--mixed")
+    assert report_at()["precision"] == {"compared": 20, "differ": 20} and sum("full" in line for line in kept()) == 20
+    assert run() == 2  # another precision: another file
+
+
+def test_half_precision_is_on_where_it_is_asked_for(house):
+    for options, seen in (((), "torch.float32"), (("--mixed",), "torch.bfloat16")):
+        (house / "own_model.py").write_text(MODULE.replace("{sign}", "1") + LINEAR)
+        sys.modules.pop("own_model", None)
+        run(*options, model="own_model:linear", out=f"report{len(options)}")
+        assert str(sys.modules["own_model"].seen[-2]) == seen
+
+
+LINEAR = """
+seen = []
+
+def linear():
+    class Linear(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 3, bias=False)
+            self.layer.weight.data = torch.eye(3)
+        def forward(self, x):
+            output = self.layer(x.mean((2, 3)))
+            seen.append(output.dtype)
+            return output
+    return Linear()
+"""
+
+
+def test_few_images_are_in_memory_at_a_time(house, monkeypatch):
+    alive, most, plain = set(), [0], read_image
+
+    def counted(path, preparation):
+        image = plain(path, preparation)
+        alive.add(id(image))
+        weakref.finalize(image, alive.discard, id(image))
+        most.append(len(alive))
+        return image
+
+    monkeypatch.setattr(classification, "read_image", counted)
+    run("--batch-size", "2")
+    assert max(most) <= 3 * 2 + 1  # two batches of images, and the one that is asked
