@@ -27,12 +27,14 @@ STYLE = {
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 7),
     "legend.frameon": False,
 }
-DOLLARS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)  # marks of the axis of wealth
+DOLLARS = [digit * 10**power for power in range(8) for digit in (1, 2, 5)]  # marks of the axis of wealth
 NAMED = 2  # countries farthest from the line that bear their names
 
 
 @matplotlib.rc_context(STYLE)
-def accuracy_by_wealth(table: pd.DataFrame, line: pd.DataFrame) -> tuple[Figure, str]:
+def accuracy_by_wealth(
+    table: pd.DataFrame, line: pd.DataFrame, wealth: str = "GDP per head in US dollars"
+) -> tuple[Figure, str]:
     """Accuracy of each country against its GDP per head: the second paper's figure 5a.
 
     Parameters
@@ -43,6 +45,8 @@ def accuracy_by_wealth(table: pd.DataFrame, line: pd.DataFrame) -> tuple[Figure,
         their names.
     line : pandas.DataFrame
         The regression and its band, as `fairlib.fairness.band` returns them.
+    wealth : str
+        What the wealth is, and in which currency.
 
     Returns
     -------
@@ -65,14 +69,15 @@ def accuracy_by_wealth(table: pd.DataFrame, line: pd.DataFrame) -> tuple[Figure,
     _name_countries(axis, table, line)
     ticks = [d for d in DOLLARS if table["log_gdp"].min() - 0.4 < np.log(d) < table["log_gdp"].max() + 0.4]
     axis.set_xticks(np.log(ticks), [f"{d:,}" for d in ticks])
-    axis.set(title="", xlabel="GDP per head in US dollars, log scale", ylabel="accuracy")
+    axis.set(title="", xlabel=f"{wealth}, log scale", ylabel="accuracy")
     bar = figure.colorbar(dots, ax=axis, label="images")
     shown = sorted({int(n) for n in (fewest, np.sqrt(fewest * most), most)})
     bar.set_ticks(shown, labels=[f"{n:,}" for n in shown])
     bar.minorticks_off()
     poorest, richest = line["accuracy"].iloc[0], line["accuracy"].iloc[-1]
     return figure, (
-        f"Accuracy by country against GDP per head, with a regression line and its band. {len(table)} countries, "
+        f"Accuracy by country against {wealth.removesuffix(' in US dollars')}, with a regression line and its band. "
+        f"{len(table)} countries, "
         f"{table['accuracy'].min():.2f} to {table['accuracy'].max():.2f}; the line goes from {poorest:.2f} (poorest) "
         f"to {richest:.2f} (richest)."
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fairlib import fairness
+from fairlib import fairness, geography
 from fairlib.audit import figures, markup
 from fairlib.audit.words import detectable, interval, number, p_value, summary
 
@@ -104,12 +104,14 @@ def raw(report: Mapping, table: pd.DataFrame) -> str:
         return ""
     line = fairness.band(table, np.linspace(table["log_gdp"].min(), table["log_gdp"].max(), 50))
     line[["accuracy", "low", "high"]] = line[["accuracy", "low", "high"]].clip(0, 1)  # no accuracy lies outside
+    own = report["gdp"].partition(",")[0] not in geography.SOURCES
+    drawn = figures.accuracy_by_wealth(table, line, **({"wealth": "wealth"} if own else {}))
     return (
         "<h2>The raw slope</h2>\n<p>All classes mixed: what countries photograph and how well it is recognised, "
         "both. On "
         f"the line the richest country leads the poorest by {number(100 * effect['gap'], 1)} "
         f"{interval(effect, 'gap', 1, 100)} points of accuracy.</p>\n<figure>"
-        f"{figures.svg(*figures.accuracy_by_wealth(table, line), 'wealth')}<figcaption>Each dot is a country with the "
+        f"{figures.svg(*drawn, 'wealth')}<figcaption>Each dot is a country with the "
         "95 % interval of its accuracy (Wilson); the line is the paper's regression with its 95 % band, cut at 0 and 1."
         "</figcaption></figure>"
     )
