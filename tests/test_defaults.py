@@ -232,7 +232,7 @@ TABLE = [
     ("fairness.sufficient", "Least", "countries", 5, SUFFICIENT),
     ("fairness.sufficient", "Least", "right", 10, SUFFICIENT),
     ("fairness.sufficient", "Least", "wrong", 10, SUFFICIENT),
-    ("fairness.sufficient", "Least", "degrees_of_freedom", 3.0, SUFFICIENT),
+    ("fairness.sufficient", "Least", "degrees_of_freedom", 2.0, SUFFICIENT),
     ("fairness.sufficient", "too_few", "slope", None, OPTIONAL),
     ("fairness.sufficient", "too_few", "least", None, OPTIONAL),
     ("fairness.groups", ".", "ENDS", (0.025, 0.975), USUAL),

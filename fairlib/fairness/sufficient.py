@@ -31,9 +31,9 @@ class Least:
     right, wrong : int
         Answers: with ten, the 95 % interval of a rare answer's share reaches from half of it to nearly twice.
     degrees_of_freedom : float
-        Of the slope within classes: with three the 95 % interval is 1.6 times as wide as with many, with two 2.2 times,
-        with one 6.5 times. Tipton (2015) distrusts the approximation itself below four; between three and four the made
-        worlds rejected in 5 %.
+        Of the slope within classes: with two the 95 % interval is 2.2 times as wide as with many, with one 6.5 times.
+        Fewer mean that one country or two carry the slope. Tipton (2015) distrusts the approximation itself below four;
+        the made worlds rejected in 3 % below three, in 5 % between three and four.
 
     References
     ----------
@@ -44,7 +44,7 @@ class Least:
     countries: int = 5
     right: int = 10
     wrong: int = 10
-    degrees_of_freedom: float = 3.0
+    degrees_of_freedom: float = 2.0
 
     def __post_init__(self) -> None:
         for name in ("images_per_country", "countries", "right", "wrong"):

@@ -130,11 +130,15 @@ def within_class(
     effects models, 2018.
     """
     known = images(right, log_wealth, classes, countries, clusters)
-    if np.ptp(known.right) == 0:
-        raise ValueError(
-            f"{'every' if known.right[0] else 'no'} image is right, so there is no error to test a slope with"
-        )
-    return slopes(known.right, known)
+    return slopes(_some_of_each(known.right), known)
+
+
+def _some_of_each(right: Array) -> Array:
+    """Refuse answers (N,) that are all right or all wrong."""
+    if np.ptp(right) == 0:
+        which = "every" if right[0] else "no"
+        raise ValueError(f"{which} image is right, so there is no error to test a slope with")
+    return right
 
 
 def slopes(y: Array, known: Images) -> dict[str, ClassSlope]:
@@ -274,11 +278,12 @@ def explained_by_classes(
     """
     known = images(right, log_wealth, classes, countries, None)
     known = known._replace(log_wealth=means(known.log_wealth, known.countries))
-    one_class = np.zeros(len(known.right), dtype=int)
-    adjusted = within_class(known.right, known.log_wealth, known.classes, known.countries)["between"]
-    unadjusted = within_class(known.right, known.log_wealth, one_class, known.countries)["between"]
+    if (count := known.countries.max() + 1) < LEAST_COUNTRIES:
+        raise ValueError(f"{count} countries, expected at least {LEAST_COUNTRIES} to compare slopes between them")
+    adjusted = slopes(_some_of_each(known.right), known)["between"]
+    unadjusted = slopes(known.right, known._replace(classes=np.zeros_like(known.classes)))["between"]
     wealth = pd.Series(known.log_wealth).groupby(known.countries).first()
-    raw = slope(country_table(known.countries, known.right, wealth), method)
+    raw = slope(country_table(known.countries, known.right.astype(bool), wealth), method)
     return Explained(raw=raw, unadjusted=unadjusted, adjusted=adjusted, explained=unadjusted.slope - adjusted.slope)
 
 

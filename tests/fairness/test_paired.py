@@ -44,6 +44,13 @@ def test_a_gain_of_the_poor_is_no_levelling_down():
     assert found.thirds.loc["poorest third", "low"] > 0
 
 
+def test_what_the_rich_lose_and_the_poor_gain_is_no_levelling_down():
+    mild = FIRST | (EVERY_THIRD & (THIRD == "poorest third"))
+    found = compared(mild & ~(EVERY_THIRD & (THIRD == "richest third")))
+    assert (found.slopes["between"].verdict, found.levelling_down) == ("flatter", False)
+    assert found.thirds.loc["richest third", "high"] < 0 < found.thirds.loc["poorest third", "low"]
+
+
 def test_the_other_way_round_it_is_steeper():
     there, back = compared(DOWN), compared(FIRST, DOWN)
     first, second = there.slopes["between"], back.slopes["between"]
