@@ -25,7 +25,13 @@ _MODULES = {
     "plain": "labels",
     "read_mapping": "labels",
     "Predictions": "predictions",
-    "classify": "predictions",
+    "classify": "classification",
+    "images_table": "images",
+    "countries_table": "images",
+    "classes_table": "images",
+    "compare_groups": "groups",
+    "worst_country": "groups",
+    "judge": "verdict",
     "analyse": "report",
     "detectable_slopes": "report",
     "label_warnings": "report",
@@ -34,7 +40,13 @@ _MODULES = {
     "condition": "conditions",
     "html_page": "page",
     "add_arguments": "arguments",
+    "add_report_arguments": "arguments",
+    "add_compare_arguments": "arguments",
+    "add_manifest_arguments": "arguments",
     "run": "command",
+    "run_report": "command",
+    "run_manifest": "command",
+    "run_compare": "comparison",
 }
 __all__ = [*_MODULES]
 
