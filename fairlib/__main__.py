@@ -32,6 +32,21 @@ def _audit() -> Run:
     return audit.run
 
 
+def _audit_report() -> Run:
+    """The command `audit report`; what it needs is imported here."""
+    return audit.run_report
+
+
+def _audit_manifest() -> Run:
+    """The command `audit manifest`; what it needs is imported here."""
+    return audit.run_manifest
+
+
+def _audit_compare() -> Run:
+    """The command `audit compare`; what it needs is imported here."""
+    return audit.run_compare
+
+
 def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
     """The command line, for which nothing large is imported.
 
@@ -57,7 +72,33 @@ def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
     tool = commands.add_parser("audit", help="is a model as accurate on images from poor countries as from rich ones?")
     audit.add_arguments(tool)
     tool.set_defaults(load=_audit)
+    for name, add, load, words in (
+        ("report", audit.add_report_arguments, _audit_report, "make the report of an audit's shards"),
+        ("manifest", audit.add_manifest_arguments, _audit_manifest, "write the manifest of a set on a disk"),
+        ("compare", audit.add_compare_arguments, _audit_compare, "compare two audited models image by image"),
+    ):
+        tool = commands.add_parser(f"audit-{name}", prog=f"{program} audit {name}", help=words)
+        add(tool)
+        tool.set_defaults(load=load)
     return top
+
+
+def verb(arguments: list[str]) -> list[str]:
+    """Read the two words of a command such as `audit report` as one.
+
+    Parameters
+    ----------
+    arguments : list of str
+        As typed.
+
+    Returns
+    -------
+    list of str
+        With `audit-report` in front where these were the first two; a manifest of that name is given as `./report`.
+    """
+    if len(arguments) > 1 and arguments[0] == "audit" and arguments[1] in ("report", "manifest", "compare"):
+        return ["-".join(arguments[:2]), *arguments[2:]]
+    return arguments
 
 
 def main() -> int:
@@ -68,12 +109,12 @@ def main() -> int:
     int
         Its exit status. Bad input, and a file that cannot be had, end with their message and 2; an interruption with
         130; a fault in the program, or in a package that it imports, with `FAULT`. 1 is the word of an audit whose
-        condition is met, and of nothing else.
+        condition is met, and of nothing else; 3 of one that has too few images to say.
     """
     called = Path(sys.argv[0]).name
     program = "python -m fairlib" if called == "__main__.py" else called.removesuffix(".exe")
-    arguments = parser(program).parse_args()
-    program = f"{program} {arguments.command}"
+    arguments = parser(program).parse_args(verb(sys.argv[1:]))
+    program = f"{program} {arguments.command.replace('-', ' ')}"
     try:
         run = arguments.load()  # not below: a package that is broken may raise ValueError as well
     except BaseException as error:

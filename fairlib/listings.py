@@ -3,15 +3,19 @@
 import codecs
 import csv
 import io
+import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from fairlib import files
+
 SEPARATORS = ",;\t"  # the second is Excel's where the comma divides whole numbers from fractions
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of one
 MARKS = {  # the longer ones first: one begins like another
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -75,6 +79,93 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise ValueError(f"{path} is no text in UTF-8 (it holds zero bytes); save it as CSV in UTF-8")
     return text
+
+
+def write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, whole or not at all, that no spreadsheet takes for formulas.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    heads : sequence of str
+        The names of the columns.
+    rows : iterable of sequences
+        The cells of each line. Numbers are written as they are; a text goes through `harmless`.
+    """
+    with files.replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(heads)
+        table.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+
+
+def harmless(text: str) -> str:
+    """A text as a cell that no spreadsheet takes for a formula.
+
+    Parameters
+    ----------
+    text : str
+        Any.
+
+    Returns
+    -------
+    str
+        The text on one line; with an apostrophe before it where it begins with =, +, - or @, also as wide characters.
+
+    Examples
+    --------
+    >>> harmless("=HYPERLINK(1)")
+    "'=HYPERLINK(1)"
+    """
+    text = " ".join(text.replace("\0", " ").split())
+    return f"'{text}" if unicodedata.normalize("NFKC", text[:1]) in FORMULA else text
+
+
+def positive_number(text: str, name: str) -> float:
+    """Read a cell that holds a positive number.
+
+    Parameters
+    ----------
+    text : str
+        Digits with a point for fractions, such as 1234.5 or 1.2e4.
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    ValueError
+        When it is anything else, or out of the range of a float.
+    """
+    shape = r"\d+(\.\d*)?(e[+-]?\d+)?"
+    value = float(text) if re.fullmatch(shape, text, re.ASCII | re.IGNORECASE) else 0.0
+    if not 0 < value < math.inf:
+        raise ValueError(
+            f"{name} {shortened(text)!r} is no positive number; write it like 1234.5, without commas and signs"
+        )
+    return value
+
+
+def shortened(text: str, longest: int = 80) -> str:
+    """Cut a text that is too long for a message.
+
+    Parameters
+    ----------
+    text : str
+        What a cell says.
+    longest : int
+        Characters that may stay.
+
+    Returns
+    -------
+    str
+        The text, or its beginning with three dots.
+    """
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def inside(folder: Path, path: str) -> Path:

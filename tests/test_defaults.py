@@ -63,6 +63,8 @@ ROUNDS = "the second paper prints no T1, T2 and no batches: the book's own choic
 USUAL = "convention: 95 % intervals, a power of 0.8"
 FLOAT = "numerical: far above what rounding does in the precision used, far below what matters"
 OPTIONAL = "what may be left out, and then plays no part"
+SUFFICIENT = "what a verdict must not hang on: argued for in the docstring of `fairness.Least`"
+RESAMPLED = "the audit's own: at p = 0.05 the standard error of 1,999 draws is 0.005; any seed will do"
 SAME = "the step goes along the gradient itself"
 
 
@@ -219,6 +221,32 @@ TABLE = [
     ("fairness.meta", ".", "ITERATIONS", 200, OWN),
     ("fairness.meta", ".", "TOLERANCE", 1e-12, FLOAT),
     ("fairness.meta", ".", "GOOD_ENOUGH", 1e-6, FLOAT),
+    ("fairness.images", ".", "SAME", 1e-9, FLOAT),
+    ("fairness.clustered", ".", "NONE", 1e-8, FLOAT),
+    ("fairness.clustered", ".", "RANK", 1e-10, FLOAT),
+    ("fairness.within", ".", "LEAST_COUNTRIES", 3, "two countries leave no error to test a slope between them with"),
+    ("fairness.within", ".", "VARIES", 1e-7, FLOAT),
+    ("fairness.within", "within_class", "clusters", None, OPTIONAL),
+    ("fairness.within", "explained_by_classes", "method", "gls", HUA_GLS),
+    ("fairness.sufficient", "Least", "images_per_country", 10, SUFFICIENT),
+    ("fairness.sufficient", "Least", "countries", 5, SUFFICIENT),
+    ("fairness.sufficient", "Least", "right", 10, SUFFICIENT),
+    ("fairness.sufficient", "Least", "wrong", 10, SUFFICIENT),
+    ("fairness.sufficient", "Least", "degrees_of_freedom", 2.0, SUFFICIENT),
+    ("fairness.sufficient", "too_few", "slope", None, OPTIONAL),
+    ("fairness.sufficient", "too_few", "least", None, OPTIONAL),
+    ("fairness.groups", ".", "ENDS", (0.025, 0.975), USUAL),
+    ("fairness.groups", "group_accuracy", "classes", None, OPTIONAL),
+    ("fairness.groups", "group_accuracy", "permutations", 1_999, RESAMPLED),
+    ("fairness.groups", "group_accuracy", "seed", 0, RESAMPLED),
+    ("fairness.groups", "extremes", "classes", None, OPTIONAL),
+    ("fairness.groups", "extremes", "permutations", 1_999, RESAMPLED),
+    ("fairness.groups", "extremes", "seed", 0, RESAMPLED),
+    ("fairness.paired", ".", "AT_ONCE", 250, OWN),
+    ("fairness.paired", ".", "SINGULAR", 1e-9, FLOAT),
+    ("fairness.paired", "compare_models", "clusters", None, OPTIONAL),
+    ("fairness.paired", "compare_models", "resamples", 1_999, RESAMPLED),
+    ("fairness.paired", "compare_models", "seed", 0, RESAMPLED),
     ("fairness.slope", "slope", "method", "gls", HUA_GLS),
     ("fairness.slope", "permutation", "permutations", 9_999, OWN),
     ("fairness.slope", "permutation", "seed", 0, OWN),

@@ -593,7 +593,7 @@ def _(given, to):
     return apart(given, to, distance, 16), [count.forwards, count.backwards]
 
 
-@case("fairlib.audit.predictions.classify")
+@case("fairlib.audit.classification.classify")
 def _(given, to, path, monkeypatch):
     rows = []
     for i, picture in enumerate(given.pictures):
@@ -759,5 +759,5 @@ def public() -> list[str]:
 def test_every_public_function_has_a_case():
     found = public()
     entered = {re.split(r"[ ,]", name)[0] for name in CASES}
-    assert {"fairlib.attacks.fgsm", "fairlib.dro.train_many", "fairlib.audit.predictions.classify"} <= set(found)
+    assert {"fairlib.attacks.fgsm", "fairlib.dro.train_many", "fairlib.audit.classification.classify"} <= set(found)
     assert not [name for name in found if name not in entered]

@@ -108,3 +108,32 @@ def test_a_name_that_no_system_takes_is_no_file(folder):
     assert not listings.is_file(folder / name)
     assert listings.inside(folder, name) == folder.resolve() / name
     assert listings.alike(folder, name) == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r\n=1", "\0=1", " =1", "＝1"])
+def test_no_cell_that_is_written_begins_like_a_formula(tmp_path, text):
+    listings.write(tmp_path / "t.csv", ["a", "b"], [[text, -1.5], ["ok", 2]])
+    lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3 and lines[1].endswith(",-1.5") and lines[1].startswith("'")
+    assert lines[2] == "ok,2"
+    assert [cells for _, cells in listings.lines(tmp_path / "t.csv")][1:] == [[lines[1][:-5], "-1.5"], ["ok", "2"]]
+
+
+@pytest.mark.parametrize("text", ["a,b", 'say "x"', "a b", "", "é", "<b>", "a=1"])
+def test_other_cells_are_read_as_they_were_written(tmp_path, text):
+    listings.write(tmp_path / "t.csv", ["a", "b"], [[text, "end"]])
+    assert list(listings.lines(tmp_path / "t.csv"))[1] == (2, [text, "end"])
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1.0), ("1234.5", 1234.5), ("2.", 2.0), ("1.2e4", 12000.0)])
+def test_positive_numbers(text, value):
+    assert listings.positive_number(text, "wealth") == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "+1", "1,000", "1_000", "nan", "inf", "1e999", "1e-999", "٣", "x" * 999]
+)
+def test_what_is_no_positive_number(text):
+    with pytest.raises(ValueError, match="is no positive number; write it like") as caught:
+        listings.positive_number(text, "wealth")
+    assert len(str(caught.value)) < 250

@@ -27,12 +27,14 @@ STYLE = {
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 7),
     "legend.frameon": False,
 }
-DOLLARS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)  # marks of the axis of wealth
+DOLLARS = [digit * 10**power for power in range(8) for digit in (1, 2, 5)]  # marks of the axis of wealth
 NAMED = 2  # countries farthest from the line that bear their names
 
 
 @matplotlib.rc_context(STYLE)
-def accuracy_by_wealth(table: pd.DataFrame, line: pd.DataFrame) -> tuple[Figure, str]:
+def accuracy_by_wealth(
+    table: pd.DataFrame, line: pd.DataFrame, wealth: str = "GDP per head in US dollars"
+) -> tuple[Figure, str]:
     """Accuracy of each country against its GDP per head: the second paper's figure 5a.
 
     Parameters
@@ -43,6 +45,8 @@ def accuracy_by_wealth(table: pd.DataFrame, line: pd.DataFrame) -> tuple[Figure,
         their names.
     line : pandas.DataFrame
         The regression and its band, as `fairlib.fairness.band` returns them.
+    wealth : str
+        What the wealth is, and in which currency.
 
     Returns
     -------
@@ -65,14 +69,15 @@ def accuracy_by_wealth(table: pd.DataFrame, line: pd.DataFrame) -> tuple[Figure,
     _name_countries(axis, table, line)
     ticks = [d for d in DOLLARS if table["log_gdp"].min() - 0.4 < np.log(d) < table["log_gdp"].max() + 0.4]
     axis.set_xticks(np.log(ticks), [f"{d:,}" for d in ticks])
-    axis.set(title="", xlabel="GDP per head in US dollars, log scale", ylabel="accuracy")
+    axis.set(title="", xlabel=f"{wealth}, log scale", ylabel="accuracy")
     bar = figure.colorbar(dots, ax=axis, label="images")
     shown = sorted({int(n) for n in (fewest, np.sqrt(fewest * most), most)})
     bar.set_ticks(shown, labels=[f"{n:,}" for n in shown])
     bar.minorticks_off()
     poorest, richest = line["accuracy"].iloc[0], line["accuracy"].iloc[-1]
     return figure, (
-        f"Accuracy by country against GDP per head, with a regression line and its band. {len(table)} countries, "
+        f"Accuracy by country against {wealth.removesuffix(' in US dollars')}, with a regression line and its band. "
+        f"{len(table)} countries, "
         f"{table['accuracy'].min():.2f} to {table['accuracy'].max():.2f}; the line goes from {poorest:.2f} (poorest) "
         f"to {richest:.2f} (richest)."
     )
@@ -87,6 +92,49 @@ def _name_countries(axis: Axes, table: pd.DataFrame, line: pd.DataFrame) -> None
             table["name"][key], (table["log_gdp"][key], table["accuracy"][key]), xytext=(-4 if rich else 4, 3),
             textcoords="offset points", ha="right" if rich else "left", fontsize=7,
         )  # fmt: skip
+
+
+@matplotlib.rc_context(STYLE)
+def like_with_like(table: pd.DataFrame, slope: float) -> tuple[Figure, str]:
+    """How much more accurate each country is than the images of the same classes, against how much wealthier it is.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row per country: `name`, `n`, `wealthier` and `more_accurate`, as `fairlib.audit.images.beside_class` returns.
+    slope : float
+        Of the primary analysis; its line goes through (0, 0).
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    alt : str
+        What it shows, for those who do not see it.
+    """
+    figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
+    axis = figure.subplots()
+    ends = np.array([table["wealthier"].min(), table["wealthier"].max()])
+    for line in (axis.axhline, axis.axvline):
+        line(0, color=INK, lw=0.7, ls=":")
+    axis.plot(ends, 100 * slope * ends, color=BLUE, lw=1.4, zorder=2)
+    area = 6 + 60 * table["n"] / table["n"].max()
+    axis.scatter(
+        table["wealthier"], 100 * table["more_accurate"], s=area, color="#E69F00", edgecolors="black", lw=0.5, zorder=3
+    )
+    far = (table["more_accurate"] - slope * table["wealthier"]).abs().nlargest(NAMED).index
+    for key in far:
+        rich = table["wealthier"][key] > 0
+        axis.annotate(
+            table["name"][key], (table["wealthier"][key], 100 * table["more_accurate"][key]),
+            xytext=(-4 if rich else 4, 4), textcoords="offset points", ha="right" if rich else "left", fontsize=7,
+        )  # fmt: skip
+    axis.set(xlabel="log wealth above the same classes' images", ylabel="points of accuracy above them")
+    return figure, (
+        f"Accuracy of {len(table)} countries above that of all images of the same classes, from "
+        f"{100 * table['more_accurate'].min():.1f} to {100 * table['more_accurate'].max():.1f} points, against their "
+        f"log wealth above that of these images. The line of the primary analysis rises by {100 * slope:.1f} points a "
+        "unit."
+    )
 
 
 @matplotlib.rc_context(STYLE)

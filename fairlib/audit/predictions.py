@@ -1,23 +1,29 @@
-"""What a model answers for each image of a manifest, kept in a file from which an interrupted audit goes on."""
+"""The file of what a model answered for each image: appended to line by line, gone on from, joined from shards.
+
+Its first line says what the answers come from, each other line is of one image. It needs neither torch nor the model.
+"""
 
 import json
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from fairlib import checks, files, fingerprint, geography, listings, pictures, runtime
-from fairlib.audit.classifier import Classifier
-from fairlib.audit.preparation import Preparation, read_image
+from fairlib import files, geography, listings
 
-CHANGES = {"model": "another model", "size": "another size", "digest": "other weights, code or preparation of images"}
+FORMAT = 2  # of the file
+TOP = 5  # classes kept for each image
+CHANGES = {
+    "format": "another version of this program",
+    "model": "another model",
+    "size": "another size",
+    "digest": "other weights, code or preparation of images",
+    "mixed": "another precision",
+}
+NOT_CLASSIFIED = "not classified yet; run the audit, or its shard, again"
 
 
 @dataclass(frozen=True)
@@ -26,162 +32,58 @@ class Predictions:
 
     Attributes
     ----------
-    predicted : (N,) int64
-        Class indices, -1 for an image that could not be read.
+    top : (N, 5) int64
+        The likeliest classes of each image, the first of them the model's answer; -1 where there is none.
+    confidence : (N,) float64
+        Softmax of the first class, rounded to four decimals; NaN for an image that was not classified.
     skipped : dict
-        Path and reason of each such image.
+        Path and reason of each image that was not classified.
     resumed : int
         How many answers were known from an earlier run.
-    classes : int
-        How many classes the model has.
+    source : dict
+        What the answers come from: `model`, `size`, `classes`, `preparation`, `warnings` and so on.
+    disagreements : dict
+        With mixed precision: of how many images `compared` with full precision how many `differ` in the first class.
     """
 
-    predicted: np.ndarray
+    top: np.ndarray
+    confidence: np.ndarray
     skipped: dict[str, str]
     resumed: int
-    classes: int
+    source: dict[str, object]
+    disagreements: dict[str, int]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The model's answers, (N,) int64; -1 for an image that was not classified."""
+        return self.top[:, 0]
+
+    @property
+    def classes(self) -> int:
+        """How many classes the model has."""
+        return self.source["classes"]
 
 
-def classify(classifier: Classifier, manifest: geography.Manifest, path: Path, *, batch_size: int = 32) -> Predictions:
-    """Classify every image of a manifest, and note each answer in a file as soon as it is there.
-
-    The model is first tried on a grey image. Answers that the file has already, of the same model and for an image file
-    of the same size and time, are not computed again. Images that cannot be read are skipped, and tried again next
-    time.
+def stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
+    """Say by what a change of an image file is noticed.
 
     Parameters
     ----------
-    classifier : Classifier
-        The model and the preparation of its images. It is moved to `fairlib.runtime.device()`.
     manifest : fairlib.geography.Manifest
-        N rows, as `fairlib.geography.manifest` reads them.
-    path : pathlib.Path
-        The file: a line of JSON that says what the answers come from, then one per image.
-    batch_size : int
-        Images at a time.
+        Lists the image.
+    path : str
+        The image, as the manifest writes it.
 
     Returns
     -------
-    Predictions
+    list of int, or None
+        Size in bytes and time in nanoseconds; None where there is no file.
 
     Raises
     ------
     ValueError
-        For a model that fails, whose output is not (N, classes) of finite numbers, or that has fewer classes than the
-        labels need; and for a file of another model, or of somebody else, which is left as it is.
+        For a path that leads out of the manifest's folder.
     """
-    checks.whole(batch_size, "batch_size")
-    rows = manifest.rows
-    model = classifier.model.to(runtime.device())
-    classes = _classes(model, classifier, manifest)
-    known = _resumable(path, {"model": classifier.name, "size": classifier.size, "digest": _digest(classifier)})
-    predicted, skipped, stamps = np.full(len(rows), -1), {}, {}
-    for i, image in enumerate(rows["path"]):
-        stamp = _stamp(manifest, image)
-        if stamp and known.get(image, {}).get("stamp") == stamp:
-            predicted[i] = known[image]["predicted"]
-        else:
-            stamps[i] = stamp
-    resumed = len(rows) - len(stamps)
-    progress = runtime.progress((), "classifying", len(rows))
-    with open(path, "a", encoding="utf-8") as stream, pictures.quiet(), progress:
-        progress.update(resumed)
-        for batch, images in _batches(manifest, list(stamps), classifier.preparation, batch_size, skipped):
-            if len(images):
-                logits = _logits(model, images, classifier.name)
-                if not torch.isfinite(logits).all():
-                    raise ValueError(
-                        f"{classifier.name} gave numbers that are not finite; it must take pixels in [0, 1]"
-                    )
-                readable = [i for i in batch if rows["path"][i] not in skipped]
-                predicted[readable] = logits.argmax(1).cpu()
-                for i in readable:
-                    line = {"path": rows["path"][i], "stamp": stamps[i], "predicted": int(predicted[i])}
-                    stream.write(json.dumps(line) + "\n")
-                stream.flush()
-            progress.update(len(batch))
-    return Predictions(predicted, skipped, resumed, classes)
-
-
-def _digest(classifier: Classifier) -> str:
-    """Sixteen digits for all that the predictions depend on besides the images.
-
-    That is layers, weights and settings, the code of the layers, of the maker and of what they import beside them, and
-    how images are read and prepared.
-    """
-    own_module = sys.modules.get(classifier.name.partition(":")[0])
-    code = fingerprint.sources(
-        *{type(layer) for layer in classifier.model.modules()}, *([own_module] if own_module else [])
-    )
-    reading = Path(pictures.__file__).read_bytes()
-    return fingerprint.of(classifier.model, code, reading, classifier.preparation.description)
-
-
-def _classes(model: nn.Module, classifier: Classifier, manifest: geography.Manifest) -> int:
-    """How many classes the model has, as its answer to a grey image shows; enough for the labels, or it is refused."""
-    grey = torch.full((1, 3, *classifier.preparation.shape), 0.5)
-    classes = _logits(model, grey, classifier.name).shape[1]
-    if classes < 2:
-        raise ValueError(
-            f"{classifier.name} gives one number for an image, so that class 0 is always its answer; expected "
-            "(N, classes) with two classes or more: give one logit z of two classes as torch.cat([-z, z], 1)"
-        )
-    rows = manifest.rows
-    highest = rows["labels"].map(max)
-    if classes <= highest.max():
-        raise ValueError(
-            f"{classifier.name} has {classes} classes, but the manifest's labels go up to {highest.max()} (line "
-            f"{rows['line'][highest.idxmax()]}); give a model with {highest.max() + 1} classes or more, or labels that "
-            "count this model's classes from 0"
-        )
-    return classes
-
-
-def _logits(model: nn.Module, images: Tensor, name: str) -> Tensor:
-    """The model's answer to a batch, (N, classes); a model that fails or answers otherwise is refused."""
-    try:
-        with torch.no_grad():
-            output = model(images.to(runtime.device()))
-    except (Exception, SystemExit) as error:  # whatever the user's code raises
-        raise ValueError(
-            f"{name} cannot take images of shape {tuple(images.shape)} ({type(error).__name__}: {error}); see --size "
-            "and --batch-size"
-        ) from error
-    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(images):
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"{name} gave {shape} for a batch of {len(images)}, expected ({len(images)}, classes)")
-    return output
-
-
-def _batches(
-    manifest: geography.Manifest, rows: list[int], preparation: Preparation, batch_size: int, skipped: dict[str, str]
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Rows and the images (n, 3, *shape) of those that can be read; the others go into `skipped`. Reads ahead."""
-
-    def read(i: int) -> Tensor | str:
-        path = manifest.rows["path"][i]
-        try:
-            return read_image(listings.inside(manifest.folder, path), preparation)
-        except Exception as error:  # decoders raise many kinds; one image must not end the audit of the others
-            return f"cannot be read: {error}".replace(str((manifest.folder / path).resolve()), path)
-
-    batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-    with ThreadPoolExecutor() as pool:
-        ahead = [pool.submit(read, i) for i in batches[0]] if batches else []
-        for batch, following in zip_longest(batches, batches[1:], fillvalue=[]):
-            reading, ahead = ahead, [pool.submit(read, i) for i in following]
-            images = []
-            for i, future in zip(batch, reading, strict=True):
-                image = future.result()
-                if isinstance(image, str):
-                    skipped[manifest.rows["path"][i]] = image
-                else:
-                    images.append(image)
-            yield batch, torch.stack(images) if images else torch.empty(0, 3, *preparation.shape)
-
-
-def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
-    """Size and time of an image file, by which a change is noticed; None where there is no file."""
     try:
         facts = listings.inside(manifest.folder, path).stat()
     except OSError:
@@ -189,26 +91,167 @@ def _stamp(manifest: geography.Manifest, path: str) -> list[int] | None:
     return [facts.st_size, facts.st_mtime_ns]
 
 
-def _resumable(path: Path, source: dict[str, object]) -> dict[str, dict]:
-    """The answers that `path` holds from the same source, by image; the file then holds these and nothing else."""
-    lines = []
+def resume(path: Path, source: Mapping[str, object], manifest: geography.Manifest) -> set[str]:
+    """Take up a file of predictions where it was left, or begin one.
+
+    Answers are kept for image files of the same size and time. Half a line at the end, of a run that was killed, is
+    dropped, and so are images that could not be read: they are tried again.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file. It then holds the lines that are kept, and nothing else.
+    source : mapping
+        What the answers come from, the keys of `CHANGES` among it.
+    manifest : fairlib.geography.Manifest
+        The images that are asked for.
+
+    Returns
+    -------
+    set of str
+        The paths of the images whose answers are known.
+
+    Raises
+    ------
+    ValueError
+        For a file of another model, or of somebody else, which is left as it is.
+    """
+    asked, known = set(manifest.rows["path"]), {}
     if path.exists():
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            before = {key: json.loads(lines[0])[key] for key in source}
-        except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is no file of an earlier audit; move it away, or name another --out") from error
-        for key, words in CHANGES.items():
-            if before[key] != source[key]:
-                raise ValueError(
-                    f"{path} is of {words} (model {before['model']}, size {before['size']}); name another --out, or "
-                    "move it and its report away"
-                )
-    known = {}
-    for line in lines[1:]:
-        with suppress(ValueError, KeyError, TypeError):  # the last line of an interrupted run may be half a line
-            row = json.loads(line)
-            known[row["path"]] = {"path": row["path"], "stamp": row["stamp"], "predicted": int(row["predicted"])}
-    with files.replacing(path) as partial:
-        partial.write_text("".join(json.dumps(row) + "\n" for row in (source, *known.values())), encoding="utf-8")
-    return known
+        before = read_source(path)
+        if changed := _changed(before, source):
+            raise ValueError(
+                f"{path} is of {changed} (model {before['model']}, size {before['size']}); name another --out, or move "
+                "it and its report away"
+            )
+        for line in _lines(path):
+            image = line["path"]
+            if "top" in line and image in asked and line["stamp"] == stamp(manifest, image):
+                known[image] = json.dumps(line)
+    with files.replacing(path) as partial, open(partial, "w", encoding="utf-8") as stream:
+        stream.writelines(f"{text}\n" for text in (json.dumps(source), *known.values()))
+    return set(known)
+
+
+def append(stream: TextIO, lines: Iterable[Mapping]) -> None:
+    """Write lines to the end of an open file, and see that the system has them.
+
+    Parameters
+    ----------
+    stream : text file
+        Open for writing.
+    lines : iterable of mapping
+        One object of JSON each.
+    """
+    stream.write("".join(json.dumps(line) + "\n" for line in lines))
+    stream.flush()
+
+
+def joined(manifest: geography.Manifest, paths: Sequence[Path], resumed: int = 0) -> Predictions:
+    """Join the files of an audit and of its shards, in the order of a manifest.
+
+    Parameters
+    ----------
+    manifest : fairlib.geography.Manifest
+        All images.
+    paths : sequence of pathlib.Path
+        The files, one or more.
+    resumed : int
+        How many answers were known from an earlier run.
+
+    Returns
+    -------
+    Predictions
+        An image counts where its file has the size that it had when it was classified: copies on several machines may
+        differ in their times.
+
+    Raises
+    ------
+    ValueError
+        When the files are of different models, or one is of somebody else.
+    """
+    source = read_source(paths[0])
+    if source.get("format") != FORMAT:
+        raise ValueError(f"{paths[0]} is of {CHANGES['format']}; run the audit again with another --out")
+    rows = {image: i for i, image in enumerate(manifest.rows["path"])}
+    top, confidence = np.full((len(rows), TOP), -1), np.full(len(rows), np.nan)
+    skipped, compared, differ = dict.fromkeys(rows, NOT_CLASSIFIED), set(), set()
+    for path in paths:
+        if changed := _changed(read_source(path), source):
+            raise ValueError(f"{path} is of {changed} than {paths[0]}; move away the one that does not belong here")
+        for line in _lines(path):
+            image = line["path"]
+            i = rows.get(image)
+            if i is None or _size(line["stamp"]) != _size(stamp(manifest, image)):
+                continue
+            if "reason" in line:
+                if image in skipped:
+                    skipped[image] = line["reason"]
+                continue
+            skipped.pop(image, None)
+            top[i], confidence[i] = -1, line["confidence"]
+            top[i, : len(line["top"])] = line["top"]
+            if "full" in line:
+                compared.add(image)
+                (differ.discard if line["full"] == line["top"][0] else differ.add)(image)
+    disagreements = {"compared": len(compared), "differ": len(differ)} if source["mixed"] else {}
+    return Predictions(top, confidence, skipped, resumed, source, disagreements)
+
+
+def read_source(path: Path) -> dict[str, object]:
+    """Read what the answers of a file come from.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file of predictions.
+
+    Returns
+    -------
+    dict
+        Its first line.
+
+    Raises
+    ------
+    ValueError
+        For a file that is none of an audit.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            source = json.loads(stream.readline())
+        if not {"model", "size", "digest"} <= set(source):
+            raise ValueError("its first line is no source")
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no file of an earlier audit; move it away, or name another --out") from error
+    return source
+
+
+def _lines(path: Path) -> Iterator[dict]:
+    """The lines of the images; what is none, such as half a line, is left out."""
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        stream.readline()
+        for text in stream:
+            with suppress(ValueError, KeyError, TypeError, IndexError):
+                yield _line(json.loads(text))
+
+
+def _line(line: Mapping) -> dict:
+    """A line with the fields that it must have, of the right kinds."""
+    kept = {"path": str(line["path"]), "stamp": line["stamp"]}
+    if "reason" in line:
+        return kept | {"reason": str(line["reason"])}
+    top = [int(each) for each in line["top"]][:TOP]
+    if not top:
+        raise ValueError("an answer has one class at least")
+    full = {"full": int(line["full"])} if "full" in line else {}
+    return kept | {"top": top, "confidence": float(line["confidence"])} | full
+
+
+def _size(stamp: Sequence[int] | None) -> int | None:
+    """The bytes of a file, by its stamp."""
+    return stamp[0] if stamp else None
+
+
+def _changed(before: Mapping, source: Mapping) -> str:
+    """What a file's source differs in, in words; nothing where it is the same."""
+    return next((words for key, words in CHANGES.items() if before.get(key) != source[key]), "")

@@ -1,17 +1,20 @@
 """The numbers of an audit: the second paper's tests (section 4) on a country table, and what they may have missed."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from fairlib import fairness, intervals
+from fairlib.audit.images import hits
 from fairlib.audit.words import interval, number
 
 POWER, WORLDS = 0.8, 1_000
+LEAST_COUNTRIES = 3  # two leave no error to test a slope with
 JSON_NAMES = {"standard_error": "se", "degrees_of_freedom": "df", "p_value": "p"}  # as the report has them
+VERSION = 1  # of REPORT.json, as schema.json describes it
 STEEPEST = 1.0  # accuracy per unit of log GDP: from none right to all right within a factor e of wealth
 SHIFTS = {-1: "are they counted from 1?", 1: "does the model have a class of its own in front, such as background?"}
 
@@ -34,19 +37,35 @@ def analyse(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict
         `slope`: the paper's regression. `tests`: that and the alternatives. `permutation`: p and its Monte-Carlo 95 %
         interval. `effect`: what the slope amounts to, with the slope's interval where it is a multiple of it.
         `accuracy`, `accuracy_low`, `accuracy_high`: over all images. `countries`: the table's rows. `influence`: the
-        slope without each country. `power`: as `detectable_slopes` returns it. `jsonable` makes JSON of it.
+        slope without each country. `power`: as `detectable_slopes` returns it. `jsonable` makes JSON of it. Of fewer
+        than three countries there are the accuracies and the table alone; what belongs to a slope is None or empty.
 
     Raises
     ------
     ValueError
-        For a table without a slope.
+        For a table of three countries or more without a slope.
     """
+    overall = fairness.overall(table)
+    accuracies = {
+        "accuracy": overall["accuracy"],
+        "accuracy_low": overall["low"],
+        "accuracy_high": overall["high"],
+        "countries": table.reset_index(names="country").to_dict("records"),
+    }
+    if len(table) < LEAST_COUNTRIES:
+        return {
+            "slope": None,
+            "tests": [],
+            "permutation": None,
+            "effect": None,
+            "influence": [],
+            "power": None,
+        } | accuracies
     slope = fairness.slope(table)
     tests = [fairness.slope(table, method) for method in fairness.METHODS]
     p, low, high = fairness.permutation(table, seed=seed)
     scales = {"doubling": math.log(2), "gap": np.ptp(table["log_gdp"])}
     bounds = {f"{name}_{end}": scale * getattr(slope, end) for name, scale in scales.items() for end in ("low", "high")}
-    overall = fairness.overall(table)
     influence = fairness.influence(table).rename(columns=JSON_NAMES) if len(table) > 3 else pd.DataFrame()
     between_countries = math.sqrt(tests[-1].tau2)
     reach = 8 * max(slope.standard_error, 1e-3)
@@ -55,13 +74,9 @@ def analyse(table: pd.DataFrame, *, worlds: int = WORLDS, seed: int = 0) -> dict
         "tests": [_fields(test) for test in tests],
         "permutation": {"p": p, "low": low, "high": high},
         "effect": fairness.effect_sizes(table) | bounds,
-        "accuracy": overall["accuracy"],
-        "accuracy_low": overall["low"],
-        "accuracy_high": overall["high"],
-        "countries": table.reset_index(names="country").to_dict("records"),
         "influence": influence.reset_index(names="country").to_dict("records"),
         "power": detectable_slopes(table, between_countries, reach, worlds=worlds, seed=seed),
-    }
+    } | accuracies
 
 
 def _fields(test: fairness.Slope) -> dict:
@@ -145,11 +160,6 @@ def label_warnings(predicted: np.ndarray, labels: Sequence[tuple[int, ...]], cla
             f"are the labels those of the model's {classes} classes?"
         )
     return warnings
-
-
-def hits(predicted: np.ndarray, labels: Iterable[Sequence[int]]) -> np.ndarray:
-    """Whether each prediction is among the labels that are right for its image, (N,) bool."""
-    return np.array([p in those for p, those in zip(predicted, labels, strict=True)])
 
 
 def jsonable(value: object) -> object:

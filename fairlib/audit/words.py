@@ -1,8 +1,7 @@
 """The numbers of a report in words: for the terminal and for the page."""
 
+import math
 from collections.abc import Mapping
-
-from fairlib import fairness
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -31,6 +30,57 @@ def detectable(power: Mapping) -> str:
     return f"a slope of {number(power['detectable'])} {interval(power, 'detectable')}"
 
 
+def slope_words(test: Mapping) -> str:
+    """A slope, its interval and its test."""
+    F = f", F(1, {test['df']}) = {number(test['F'], 2)}" if "F" in test else ""
+    return f"slope {number(test['slope'])} {interval(test)} per unit of log wealth{F}, p {p_equals(test['p'])}"
+
+
+def p_equals(p: float | None) -> str:
+    """A p-value with the sign before it."""
+    words = p_value(p)
+    return words if words.startswith("<") else f"= {words}"
+
+
+def headline(report: Mapping) -> str:
+    """The verdict in a sentence or two.
+
+    Parameters
+    ----------
+    report : mapping
+        What `REPORT.json` holds.
+
+    Returns
+    -------
+    str
+        Too few images to say, and what would suffice; or what the primary analysis says.
+    """
+    verdict = report["verdict"]
+    if verdict["outcome"] is None:
+        return "No slope was asked for: there are fewer than three countries, and one wealth in each."
+    if verdict["too_few"]:
+        return " ".join(f"{text[0].upper()}{text[1:]}." for text in verdict["too_few"])
+    primary = verdict[verdict["term"]]
+    whose = "the country" if verdict["term"] == "between" else "the household, within its country"
+    if verdict["outcome"] != "established":
+        return f"Between images of one class no slope is established ({slope_words(primary)})."
+    direction = "more" if primary["slope"] > 0 else "less"
+    doubling = {name: math.log(2) * primary[name] for name in ("slope", "low", "high")}
+    points = f"{number(100 * doubling['slope'], 1)} {interval(doubling, '', 1, 100)} points"
+    return (
+        f"Between images of one class: the richer {whose}, the {direction} accurate: {points} for each doubling of "
+        f"wealth ({slope_words(primary)})."
+    )
+
+
+def raw_words(report: Mapping) -> str:
+    """The raw slope, called raw, in a sentence; nothing where there is none."""
+    slope = report["slope"]
+    if slope is None:
+        return ""
+    return f"Raw, all classes mixed: {slope_words(slope)}."
+
+
 def summary(report: Mapping) -> str:
     """The audit's answer in a few sentences.
 
@@ -42,25 +92,19 @@ def summary(report: Mapping) -> str:
     Returns
     -------
     str
-        Whether there is a slope, how steep a one these images could have shown, and what was left out.
+        The verdict, the raw slope beside it, whether the tests disagree, how steep a slope these images could have
+        shown, and what was left out.
     """
-    slope, effect, images = report["slope"], report["effect"], report["images"]
-    p = p_value(slope["p"])
-    test = (
-        f"slope {number(slope['slope'])} {interval(slope)} per unit of log GDP, "
-        f"F(1, {slope['df']}) = {number(slope['F'], 2)}, p {p if p.startswith('<') else f'= {p}'}"
-    )
-    if slope["p"] is not None and slope["p"] < fairness.LEVEL:
-        direction = "more" if effect["doubling"] > 0 else "less"
-        points = f"{number(100 * effect['doubling'], 1)} {interval(effect, 'doubling', 1, 100)} points"
-        sentences = [
-            f"The richer the country, the {direction} accurate: {points} for each doubling of GDP per head ({test})."
-        ]
-    else:
-        sentences = [f"No slope is established ({test})."]
-    sentences.append(f"With these countries and images, {detectable(report['power'])} is found in 80 % of cases.")
+    images = report["images"]
+    sentences = [headline(report), raw_words(report)]
+    if report["verdict"]["warnings"]:
+        sentences.append("The tests do not agree; see the warnings.")
+    if report["power"]:
+        sentences.append(
+            f"With these countries and images, {detectable(report['power'])} is found in 80 % of cases (raw)."
+        )
     if images["skipped"]:
         sentences.append(f"{images['skipped']} of {images['listed']} images were skipped.")
     if report["without_images"]:
         sentences.append(f"No image is left of {', '.join(report['without_images'])}.")
-    return " ".join(sentences)
+    return " ".join(sentence for sentence in sentences if sentence)

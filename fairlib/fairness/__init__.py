@@ -1,7 +1,8 @@
 """Is a classifier as accurate on the images of poor countries as on those of rich ones? Second paper, section 4.
 
 `country_table` counts the right answers of each country, `slope` tests whether accuracy changes with log GDP, `power`
-says what such a test could have found, `compare` sets two collections of models against each other. None needs torch.
+says what such a test could have found, `compare` sets two collections of models against each other. `within_class`
+compares like with like, between images of one class. None needs torch.
 """
 
 from fairlib.fairness.compare import (
@@ -14,24 +15,41 @@ from fairlib.fairness.compare import (
     size_within_sets,
 )
 from fairlib.fairness.effect import band, effect_sizes, influence
+from fairlib.fairness.groups import THIRDS, Extremes, extremes, group_accuracy, thirds
 from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
+from fairlib.fairness.paired import ModelComparison, SlopeDifference, compare_models
 from fairlib.fairness.power import detectable, power, rejects, simulate
 from fairlib.fairness.slope import METHODS, permutation, regression, slope
+from fairlib.fairness.sufficient import Least, too_few
 from fairlib.fairness.table import LEVEL, country_table, observations, overall
+from fairlib.fairness.within import ClassSlope, Explained, Overlap, class_overlap, explained_by_classes, within_class
 
 __all__ = [
     "LEVEL",
     "METHODS",
     "TESTS",
+    "THIRDS",
+    "ClassSlope",
     "Comparison",
+    "Explained",
+    "Extremes",
+    "Least",
+    "ModelComparison",
+    "Overlap",
     "Slope",
+    "SlopeDifference",
     "band",
+    "class_overlap",
     "compare",
+    "compare_models",
     "compare_over_sets",
     "country_table",
     "detectable",
     "effect_sizes",
+    "explained_by_classes",
+    "extremes",
+    "group_accuracy",
     "influence",
     "intraclass_correlation",
     "intraclass_correlation_interval",
@@ -46,4 +64,7 @@ __all__ = [
     "simulate",
     "size_within_sets",
     "slope",
+    "thirds",
+    "too_few",
+    "within_class",
 ]

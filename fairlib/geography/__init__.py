@@ -5,8 +5,9 @@ which the truth is known. Torch is imported only where that makes images.
 """
 
 from fairlib.geography.countries import SOURCES, countries, gdp
-from fairlib.geography.manifest import Manifest, manifest
+from fairlib.geography.manifest import Manifest, class_indices, manifest
 from fairlib.geography.names import complaint, match
+from fairlib.geography.wealth import wealth, without_wealth
 from fairlib.geography.world import AMPLITUDE, COUNTRIES, World, shares, stamped_share, stamps, world
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "SOURCES",
     "Manifest",
     "World",
+    "class_indices",
     "complaint",
     "countries",
     "gdp",
@@ -23,5 +25,7 @@ __all__ = [
     "shares",
     "stamped_share",
     "stamps",
+    "wealth",
+    "without_wealth",
     "world",
 ]

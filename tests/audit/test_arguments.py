@@ -13,7 +13,7 @@ def test_the_help_says_where_a_module_lies_and_how_to_give_a_condition(capsys):
     with pytest.raises(SystemExit):
         __main__.parser().parse_args(["audit", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    for words in ("current folder or on PYTHONPATH", "Best 'slope_low>0'", "Quote it: to a shell >"):
+    for words in ("current folder or on PYTHONPATH", "Best 'established'", "Quote it: to a shell >"):
         assert words in said
 
 

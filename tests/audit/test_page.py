@@ -6,7 +6,7 @@ from pathlib import Path
 from audited import COUNTRIES, expected, run
 from bs4 import BeautifulSoup
 
-from fairlib.audit.page import _tests
+from fairlib.audit import sections
 from fairlib.audit.report import analyse, jsonable
 
 
@@ -19,7 +19,7 @@ def test_the_page_stands_alone(house):
     assert all(source.startswith(("#", "data:")) for source in sources)
     assert "prefers-color-scheme: dark" in page.style.string
     figures = page.find_all("svg")
-    assert len(figures) == 2
+    assert len(figures) == 3
     assert all(figure["role"] == "img" and len(figure["aria-label"]) > 40 for figure in figures)
     ids = [tag["id"] for tag in page.find_all(id=True)]
     assert len(ids) == len(set(ids))
@@ -45,5 +45,5 @@ def test_an_interval_of_p_never_reads_as_zero(house):
     table = expected().assign(name=list(COUNTRIES), low=0.0, high=1.0)
     whole = jsonable(analyse(table, worlds=20))
     for low, high, said in ((0.0, 0.0004, "[&lt; 0.001, &lt; 0.001]"), (0.0004, 0.002, "[&lt; 0.001, 0.002]")):
-        page = _tests(whole | {"permutation": {"p": 0.0001, "low": low, "high": high}})
+        page = sections.tests(whole | {"permutation": {"p": 0.0001, "low": low, "high": high}})
         assert f"interval of p is {said}" in page

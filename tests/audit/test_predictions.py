@@ -1,139 +1,119 @@
-"""Interrupted and repeated runs, and what belongs to a file of predictions."""
+"""The file of predictions: lines of any kind, shards and their report, none of which asks the model again."""
 
 import json
-import re
+import random
 import sys
 from pathlib import Path
 
 import pytest
-from audited import MODULE, colour, report_at, run
-from PIL import Image
+from audited import colour, report_at, run
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fairlib import geography
-from fairlib.audit import predictions
-from fairlib.audit.classifier import Classifier, load_classifier
-from fairlib.audit.predictions import _digest, classify
-from fairlib.audit.preparation import read_image, standard_preparation
+from fairlib import __main__, geography
+from fairlib.audit.predictions import joined, read_source, resume
 
 
-def test_a_link_made_after_the_manifest_was_read_is_not_followed(house):
-    manifest = geography.manifest("set/manifest.csv")
-    (house / "secret.png").write_bytes((house / "set" / "images" / "USA0.png").read_bytes())
-    (house / "set" / "images" / "USA0.png").unlink()
-    (house / "set" / "images" / "USA0.png").symlink_to(house / "secret.png")
-    given = load_classifier("own_model:make", 16)
-    with pytest.raises(ValueError, match="leads out of the manifest's folder through a link"):
-        classify(given, manifest, house / "kept.jsonl")
+def report(*options: str, out: str = "report") -> int:
+    """`audit report` as a user types it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["fairlib", "audit", "report", "set/manifest.csv", "--out", out, *options])
+        return __main__.main()
 
 
-def test_an_interrupted_run_goes_on_where_it_was(house, capsys):
-    run(out="whole")
-    colour().calls, colour().interrupt = 0, 20
-    assert run("--batch-size", "8") == 130
-    assert "interrupted" in capsys.readouterr().err
-    assert not Path("report.html").exists()
-    with open("report.predictions.jsonl", "a") as stream:
-        stream.write('{"path": "images/Norw')  # killed while it wrote
-    colour().calls, colour().interrupt = 0, None
-    assert run("--batch-size", "8") == 0
-    assert colour().calls == 43 - 16 + 1  # and the grey image that a model is tried on
-    assert "16 images were classified before." in capsys.readouterr().out
-    reports = [report_at(name) for name in ("whole", "report")]
-    assert reports[0].pop("provenance") and reports[1].pop("provenance")
-    assert reports[0] == reports[1]
-    kept = [json.loads(line) for line in Path("report.predictions.jsonl").read_text().splitlines()]
-    assert len(kept) == 1 + 43
+def same(one: str, other: str) -> bool:
+    first, second = ({**report_at(name), "provenance": None} for name in (one, other))
+    return first == second
 
 
-def test_a_finished_run_is_not_done_again_but_for_images_that_changed(house):
+def test_five_classes_and_the_confidence_are_kept(house):
     run()
-    colour().calls = 0
-    assert run() == 0
-    assert colour().calls == 1  # the grey image that a model is tried on
-    Image.new("RGB", (20, 20), "white").save(house / "set" / "images" / "Peru0.png")
-    assert run() == 0
-    assert colour().calls == 1 + 1 + 1
+    source, *lines = map(json.loads, Path("report.predictions.jsonl").read_text().splitlines())
+    assert source["classes"] == 3 and source["model"] == "own_model:make" and not source["mixed"]
+    assert all(sorted(line["top"]) == [0, 1, 2] and 1 / 3 < line["confidence"] < 1 for line in lines)
 
 
-def test_an_image_that_changes_while_it_is_read_is_read_again(house, monkeypatch):
-    changing, plain, other = house / "set" / "images" / "Peru0.png", read_image, []
-
-    def pixels(path, size):
-        found = plain(path, size)
-        if path.name == changing.name and not other:
-            other.append((int(found.mean((1, 2)).argmax()) + 1) % 3)
-            Image.new("RGB", (20, 20), ("red", "lime", "blue")[other[0]]).save(changing)
-        return found
-
-    monkeypatch.setattr(predictions, "read_image", pixels)
-    run()
-    run()
-    kept = [json.loads(line) for line in Path("report.predictions.jsonl").read_text().splitlines()[1:]]
-    stamp = [changing.stat().st_size, changing.stat().st_mtime_ns]
-    assert [row["predicted"] for row in kept if row["stamp"] == stamp] == other
-
-
-def test_a_layer_that_prints_an_address_does_not_keep_a_run_from_going_on(house, capsys):
-    for said in ("", "43 images were classified before."):
-        sys.modules.pop("own_model", None)  # as in another process, functions lie elsewhere
-        assert run(model="own_model:listed") == 0
-        assert said in capsys.readouterr().out
-
-
-def test_a_file_that_the_model_s_module_imports_is_part_of_the_model(house, capsys):
-    (house / "own_helper.py").write_text("def seen(x):\n    return x\n")
-    (house / "own_model.py").write_text("from own_helper import seen\n" + MODULE.replace("* {sign}", "* seen(1)"))
-    try:
-        assert run() == 0
-        (house / "own_helper.py").write_text("def seen(x):\n    return -x\n")
-        assert run() == 2
-        assert "is of other weights, code or preparation of images" in capsys.readouterr().err
-    finally:
-        sys.modules.pop("own_helper", None)
-
-
-def test_labels_that_a_finished_run_cannot_have_are_refused(house, capsys):
-    run()
-    manifest = house / "set" / "manifest.csv"
-    manifest.write_text(re.sub(r"Peru0.png,\d", "Peru0.png,3", manifest.read_text()))
-    assert run() == 2
-    assert "has 3 classes, but the manifest's labels go up to 3 (line 10)" in capsys.readouterr().err
-
-
-def test_whatever_the_predictions_depend_on_is_in_the_digest(house):
-    import own_model
-
-    maker, prepared = "own_model:marked", standard_preparation(16)
-    digests = [_digest(Classifier(maker, own_model.marked(mark), prepared)) for mark in (1.0, 2.0, 1.0)]
-    assert digests[0] == digests[2] != digests[1]
-
-
-@pytest.mark.parametrize(
-    ("size", "model", "sign", "complaint"),
-    [
-        ("16", "own_model:small", "1", "another model"),
-        ("24", "own_model:make", "1", "another size"),
-        ("16", "own_model:make", "-1", "other weights, code or preparation of images"),
-    ],
-)
-def test_the_predictions_of_another_model_are_kept(house, size, model, sign, complaint, capsys):
-    assert run() == 0
-    before = {path: path.read_bytes() for path in house.glob("report.*")}
-    assert len(before) == 3
-    code = MODULE.replace("{sign}", sign).replace("(3, 16, 16)", f"(3, {size}, {size})")
-    (house / "own_model.py").write_text(code)
+def test_a_new_question_needs_no_model(house):
+    run("--fail-if", "p<0")
+    Path("asked.json").write_text(Path("report.json").read_text())
+    (house / "own_model.py").unlink()
     sys.modules.pop("own_model")
-    options = ("--size", size)
-    assert run(*options, model=model) == 2
-    said = capsys.readouterr().err
-    assert f"report.predictions.jsonl is of {complaint} (model own_model:make, size 16); name another --out" in said
-    assert {path: path.read_bytes() for path in house.glob("report.*")} == before
-    assert run(*options, model=model, out="other") == 0
+    assert report("--fail-if", "p<0") == 0
+    assert same("asked", "report")
+    assert report("--fail-if", "accuracy>0") == 1
 
 
-@pytest.mark.parametrize("text", ["my thesis", "", '{"a": 1}\n', "[1, 2]\n"])
-def test_a_file_of_somebody_else_s_is_left_alone(house, text, capsys):
-    Path("report.predictions.jsonl").write_text(text)
+def test_shards_make_the_report_of_one_run(house, capsys):
+    run(out="whole")
+    for k, images in ((3, 14), (1, 15), (2, 14)):
+        assert run("--shard", f"{k}/3") == 0
+        assert f"Shard {k}/3: {images} images" in capsys.readouterr().out
+        assert not Path("report.html").exists()
+    assert {path.name for path in house.glob("report.*of3.jsonl")} == {
+        f"report.predictions.{k}of3.jsonl" for k in (1, 2, 3)
+    }
+    colour().calls = 0
+    assert report() == 0
+    assert colour().calls == 0 and same("whole", "report")
+
+
+def test_a_shard_that_is_missing_is_named(house, capsys):
+    run("--shard", "1/3")
+    assert report() == 2
+    assert "no predictions of shard 2/3, 3/3 at report; run the audit with --shard of it" in capsys.readouterr().err
+    run("--shard", "1/2")
+    assert report() == 2
+    assert "shards of 2 and of 3 lie at report" in capsys.readouterr().err
+    assert report(out="other") == 2
+    assert "no predictions at other.predictions.jsonl; run the audit with this --out first" in capsys.readouterr().err
+
+
+def test_shards_of_two_models_are_not_joined(house, capsys):
+    run("--shard", "1/2")
+    run("--shard", "2/2", model="own_model:small")
+    assert report() == 2
+    assert "report.predictions.2of2.jsonl is of another model than report.predictions.1of2" in capsys.readouterr().err
+
+
+def test_images_that_were_not_classified_are_counted_as_skipped(house):
+    run()
+    path = Path("report.predictions.jsonl")
+    path.write_text("".join(path.read_text().splitlines(True)[:-6]))
+    assert report() == 3
+    assert report_at()["images"] == {"listed": 43, "classified": 37, "skipped": 6}
+    assert "not classified yet; run the audit" in report_at()["skipped"][0]["reason"]
+
+
+def test_a_file_torn_anywhere_is_gone_on_from(house):
+    run(out="whole")
+    whole = Path("whole.predictions.jsonl").read_bytes()
+    rng = random.Random(0)
+    for _ in range(3):
+        Path("report.predictions.jsonl").write_bytes(whole[: rng.randrange(whole.index(b"\n") + 1, len(whole))])
+        run()
+        assert same("whole", "report")
+        assert sorted(Path("report.predictions.jsonl").read_bytes().splitlines()) == sorted(whole.splitlines())
+
+
+@given(
+    st.lists(st.text(max_size=60) | st.sampled_from(['{"path": "a"}', '{"path": 1, "stamp": 3, "top": 4}', "[]", "7"]))
+)
+def test_lines_of_any_kind_are_left_out(tmp_path_factory, lines):
+    folder = tmp_path_factory.mktemp("torn")
+    (folder / "a.png").write_bytes(b"x")
+    (folder / "manifest.csv").write_text("path,label,country\na.png,0,Peru\n")
+    manifest = geography.manifest(folder / "manifest.csv")
+    source = {"format": 2, "model": "m", "size": 1, "digest": "d", "mixed": False, "classes": 3, "warnings": []}
+    path = folder / "kept.jsonl"
+    path.write_text("\n".join([json.dumps(source), *lines]), encoding="utf-8")
+    assert read_source(path) == source
+    assert joined(manifest, [path]).predicted.tolist() == [-1]
+    assert resume(path, source, manifest) == set()
+
+
+def test_predictions_of_an_earlier_version_are_left_alone(house, capsys):
+    Path("report.predictions.jsonl").write_text('{"model": "own_model:make", "size": 16, "digest": "x"}\n')
     assert run() == 2
-    assert "is no file of an earlier audit; move it away" in capsys.readouterr().err
-    assert Path("report.predictions.jsonl").read_text() == text
+    assert "is of another version of this program" in capsys.readouterr().err
+    assert report() == 2
+    assert "is of another version of this program" in capsys.readouterr().err

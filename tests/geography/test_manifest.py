@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ def test_every_line_is_used_or_accounted_for(folder):
         "path": ["a.png", "b.png", "sub/c d.png"],
         "labels": [(3,), (582, 415), (0,)],
         "country": ["BRA", "CIV", "KOR"],
+        "class": ["3", "582", "0"],
     }
     assert list(found.skipped["line"]) == [5, 6, 7, 8, 9, 10, 11, 12]
     assert len(found.rows) + len(found.skipped) == len(lines)
@@ -64,7 +66,9 @@ def test_what_is_not_available_is_not_namibia(folder):
 
 def test_columns_may_come_in_any_order_with_others(folder):
     found = geography.manifest(write(folder, "country,source,path,label\nPE,me,a.png,1\n"))
-    assert found.rows.to_dict("records") == [{"line": 2, "path": "a.png", "labels": (1,), "country": "PER"}]
+    assert found.rows.to_dict("records") == [
+        {"line": 2, "path": "a.png", "labels": (1,), "country": "PER", "class": "1"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -209,3 +213,77 @@ def test_bytes_that_are_no_text_are_refused(folder):
 def test_a_missing_manifest_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no manifest at .*gone\.csv; give a CSV file with the columns path"):
         geography.manifest(tmp_path / "gone.csv")
+
+
+def test_classes_clusters_and_wealth_are_kept_where_there_are_columns(folder):
+    lines = [
+        "a.png,1|2,Peru,shoes,h1,120.5", "b.png,3,Chile,hats,h2,1e3", "sub/c d.png,1,Peru,,h1,5",
+        "sub/c d.png,1,Peru,shoes,,5", "sub/c d.png,1,Peru,shoes,h1,0", "sub/c d.png,1,Peru,shoes,h1,-3",
+        'sub/c d.png,1,Peru,shoes,h1,"1,000"', "sub/c d.png,1,Peru,shoes,h1,nan", "sub/c d.png,1,Peru,shoes,h1,1e999",
+    ]  # fmt: skip
+    found = geography.manifest(write(folder, "path,label,country,Class,cluster,wealth\n" + "\n".join(lines)))
+    assert found.rows[["class", "cluster"]].to_dict("list") == {"class": ["shoes", "hats"], "cluster": ["h1", "h2"]}
+    assert np.exp(found.rows["log_wealth"]).to_list() == pytest.approx([120.5, 1000])
+    assert "wealth" not in found.rows
+    for reason, expected in zip(
+        found.skipped["reason"],
+        ["no class; fill the cell", "no cluster;", "wealth '0' is no positive number", "'-3'", "'1,000'", "'nan'",
+         "'1e999'"],
+        strict=True,
+    ):  # fmt: skip
+        assert expected in reason
+
+
+def test_columns_that_are_asked_for_as_groups_are_kept(folder):
+    path = write(folder, "path,label,country,City,time of day\na.png,1,Peru,=Lima,night\nb.png,2,Peru,Cusco,\n")
+    found = geography.manifest(path, groups=["city", "City", "class"])
+    assert found.groups == ("city", "class")
+    assert found.rows[["city", "class"]].to_dict("list") == {"city": ["=Lima", "Cusco"], "class": ["1", "2"]}
+    assert "time of day" not in found.rows
+    assert list(geography.manifest(path, groups=["Time of day"]).skipped["reason"]) == [
+        "no time of day; fill the cell, or leave the line out"
+    ]
+    with pytest.raises(ValueError, match=r"no column 'citty' for a group; did you mean city\?"):
+        geography.manifest(path, groups=["citty"])
+    with pytest.raises(ValueError, match="the column label cannot be a group; name another, such as class"):
+        geography.manifest(path, groups=["label"])
+    with pytest.raises(ValueError, match="has the column city more than once"):
+        geography.manifest(write(folder, "path,label,country,city,City\na.png,1,Peru,x,y\n"), groups=["city"])
+
+
+def test_what_reads_labels_may_be_another_and_says_why_it_cannot(folder):
+    def read_label(text: str) -> tuple[int, ...]:
+        if text != "tench":
+            raise ValueError(f"no {text} here")
+        return (0,)
+
+    path = write(folder, "path,label,country\na.png,tench,Peru\nb.png,dog,Peru\n")
+    found = geography.manifest(path, read_label=read_label)
+    assert list(found.rows["labels"]) == [(0,)]
+    assert list(found.skipped["reason"]) == ["no dog here"]
+
+
+def test_a_region_counts_where_its_wealth_is_known(folder):
+    path = write(folder, "path,label,country\na.png,1,EastAsia\nb.png,1,Peru\nsub/c d.png,1,Chile\n")
+    found = geography.manifest(path, ["EastAsia", "PER"], measure="wealth")
+    assert list(found.rows["country"]) == ["EastAsia", "PER"]
+    assert found.named == {"EastAsia", "PER", "CHL"}
+    assert list(found.skipped["reason"]) == ["no wealth for 'Chile'"]
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_a_cell_that_is_far_too_long_costs_one_line(folder, column):
+    cells = ["b.png", "1", "Peru", "me"]
+    cells[column] = "x" * 100_000
+    path = write(folder, f"path,label,country,cluster\na.png,1,Peru,me\n{','.join(cells)}\n")
+    found = geography.manifest(path)
+    assert list(found.rows["path"]) == ["a.png"]
+    assert "has 100000 characters, may have 5000" in found.skipped["reason"][0]
+    assert len(found.skipped["path"][0]) < 100
+
+
+def test_a_cell_of_ten_megabytes_and_a_zero_byte_end_in_a_sentence(folder):
+    with pytest.raises(ValueError, match=r"is no CSV file \(line 2: field larger than field limit"):
+        geography.manifest(write(folder, f'path,label,country\n"{"x" * 10**7}",1,Peru\n'))
+    with pytest.raises(ValueError, match="it holds zero bytes"):
+        geography.manifest(write(folder, "path,label,country\na.png\0,1,Peru\n"))
