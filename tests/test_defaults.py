@@ -221,6 +221,7 @@ TABLE = [
     ("fairness.meta", ".", "ITERATIONS", 200, OWN),
     ("fairness.meta", ".", "TOLERANCE", 1e-12, FLOAT),
     ("fairness.meta", ".", "GOOD_ENOUGH", 1e-6, FLOAT),
+    ("fairness.meta", ".", "UNSETTLED_SHARE", 0.01, OWN),
     ("fairness.images", ".", "SAME", 1e-9, FLOAT),
     ("fairness.clustered", ".", "NONE", 1e-8, FLOAT),
     ("fairness.clustered", ".", "RANK", 1e-10, FLOAT),

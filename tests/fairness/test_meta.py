@@ -115,3 +115,13 @@ def test_only_the_tables_that_have_not_settled_are_counted(monkeypatch):
     monkeypatch.setattr(meta, "ITERATIONS", 2)
     with pytest.warns(ConvergenceWarning, match="in 1 of 2 tables"):
         fairness.rejects(log_gdp, [TABLE["accuracy"], flat], n, "meta")
+
+
+def test_one_unsettled_world_among_hundreds_is_not_worth_a_warning(monkeypatch, recwarn):
+    log_gdp, n = TABLE["log_gdp"].to_numpy(), TABLE["n"].to_numpy()
+    flat = 0.85 + 0.001 * np.cos(np.arange(41))
+    monkeypatch.setattr(meta, "ITERATIONS", 2)
+    fairness.rejects(log_gdp, [flat] * 199 + [TABLE["accuracy"]], n, "meta")
+    assert not recwarn.list
+    with pytest.warns(ConvergenceWarning, match="in 3 of 200 tables"):
+        fairness.rejects(log_gdp, [flat] * 197 + [TABLE["accuracy"]] * 3, n, "meta")

@@ -1,5 +1,7 @@
 """Problem (2) and its dual on a space of a few points, and what lambda does. Second paper, section 3."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
@@ -56,7 +58,9 @@ def gap() -> float:
 
 def smallest_pieapp() -> int:
     """The side of the smallest square image that PieAPP's network takes; tried without weights, shapes alone."""
-    from pyiqa.archs.pieapp_arch import PieAPP
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # what it imports wants bars
+        from pyiqa.archs.pieapp_arch import PieAPP
 
     with torch.device("meta"):
         network = PieAPP(pretrained=False).eval()
