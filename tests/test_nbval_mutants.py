@@ -14,7 +14,7 @@ NOTEBOOKS = ("fgsm", "centroid_defense")
 MUTANTS = {
     "one alpha moved by 0.05": (
         "centroid_defense",
-        "data.py",
+        "data/official.py",
         'return torch.tensor(rows["alpha"].to_numpy(), dtype=torch.float32)',
         'return torch.tensor(rows["alpha"].to_numpy() + 0.05 * (rows["class"].to_numpy() == 3), dtype=torch.float32)',
     ),
