@@ -7,14 +7,13 @@ from fairlib.audit.conditions import QUANTITIES
 
 CONDITION_MET = 1  # exit status where a condition of --fail-if is met
 NOTHING_TO_SAY = 3  # where there is too little for a verdict
-GDP_SOURCES = ("natural-earth", "world-bank")  # those of fairlib.geography, which imports torch
+GDP_SOURCES = ("natural-earth", "world-bank")  # those of fairlib.geography, which imports pandas
 KINDS = ("dollarstreet", "geode")  # those of fairlib.audit.layouts
 SKIPPED = 0.1  # share of images that may be left out
 STATUSES = (
     f"Exit status: 0 if the audit is done, {CONDITION_MET} if a condition of --fail-if holds and for nothing else, 2 "
-    "for "
-    f"bad input, {NOTHING_TO_SAY} if there are too few images to say or too many are left out, 70 for a fault in the "
-    "program, 130 if interrupted."
+    f"for bad input, {NOTHING_TO_SAY} if there are too few images to say or too many are left out, 70 for a fault in "
+    "the program, 130 if interrupted."
 )
 
 
@@ -69,9 +68,8 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         Of the subcommand. Its results are what `fairlib.audit.command.run_report` takes.
     """
     parser.description = (
-        "Make the report of an audit, or of all of its shards, from the answers that it kept. The model is not "
-        "asked: a "
-        "new question, such as another wealth or group, needs no new run."
+        "Make the report of an audit, or of all of its shards, from the answers that it kept. The model is not asked: "
+        "a new question, such as another wealth or group, needs no new run."
     )
     parser.epilog = STATUSES
     _add_manifest(parser)
