@@ -210,7 +210,7 @@ def _places(name: str, place: Path | None) -> Iterator[tuple[Path, str, Reader, 
     if file.package:
         package, inside = file.package.split("/", 1)
         spec = find_spec(package)  # without importing it
-        if spec:
+        if spec and spec.submodule_search_locations:  # a lone module of that name has no files
             path = Path(spec.submodule_search_locations[0]) / inside
             yield path, file.package_sha256 or file.sha256, file.read, f"install the package {package} again"
 

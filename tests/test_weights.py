@@ -25,7 +25,7 @@ def places(tmp_path, monkeypatch):
     """The path of each of the four places for one made-up file, each with weights of its own; none is there yet."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     monkeypatch.syspath_prepend(tmp_path / "packages")
-    package = tmp_path / "packages" / "made_up"
+    package = tmp_path / "packages" / "made_up_weights"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise AssertionError('imported')")
     found = {
@@ -34,7 +34,7 @@ def places(tmp_path, monkeypatch):
         "package": package / "weights" / "file.pth",
         "web": tmp_path / "web" / NAME,
     }
-    file = weights.File("a made-up network", "", "pyiqa", found["web"].as_uri(), "made_up/weights/file.pth")
+    file = weights.File("a made-up network", "", "pyiqa", found["web"].as_uri(), "made_up_weights/weights/file.pth")
     monkeypatch.setitem(weights.FILES, NAME, file)
     return found
 
@@ -136,7 +136,7 @@ def test_a_path_given_must_be_there(places, tmp_path):
     [
         ("given", "expected made-up.pth"),
         ("cache", "delete it, or put the right one there"),
-        ("package", "install the package made_up again"),
+        ("package", "install the package made_up_weights again"),
     ],
 )
 @pytest.mark.parametrize("wrong", [lambda c: c[:-100], lambda c: b"", lambda c: c[:99] + bytes([c[99] ^ 1]) + c[100:]])
@@ -214,3 +214,15 @@ def test_nothing_but_tensors_is_read(places, monkeypatch, tmp_path):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"name is 'vgg19\.pth', expected one of: .*vgg16-397923af\.pth"):
         weights.load("vgg19.pth")
+
+
+def test_a_module_of_the_packages_name_holds_no_weights(places, monkeypatch, tmp_path):
+    """A lone file of that name, in the working folder for example, is passed over; what is missing is said."""
+    package = places["package"].parents[1]
+    package.rename(tmp_path / "elsewhere")
+    package.with_suffix(".py").write_text("raise AssertionError('imported')")
+    with pytest.raises(FileNotFoundError, match=rf"{NAME} .* is missing and could not be fetched"):
+        weights.load(NAME)
+    fill(places["web"], 4)
+    expect(monkeypatch, places["web"], 8)
+    assert weights.load(NAME)["weight"][0, 0] == 4
