@@ -194,9 +194,7 @@ CASES = {
         2, lambda v: claims.repetition(ESTIMATE, decimals=v), [v for v in NO_COUNT if v is not None]
     ),
     "matches value": (0.5, lambda v: claims.matches(ESTIMATE, value=v, decimals=2), NO_NUMBER),
-    "matches near": (
-        0.1, lambda v: claims.matches(ESTIMATE, value=0.5, decimals=2, near=v), [NAN, -0.1, "0.1", None, True]
-    ),
+    "equivalent to": (0.5, lambda v: claims.equivalent(ESTIMATE, smallest=0.1, to=v), NO_NUMBER),
     "matches_range low": (0.1, lambda v: claims.matches_range(ESTIMATE, low=v, high=0.5, decimals=2), [*NO_NUMBER, 1]),
     "matches_range high": (0.9, lambda v: claims.matches_range(ESTIMATE, low=0.5, high=v, decimals=2), [*NO_NUMBER, 0]),
     "between low": (0.1, lambda v: claims.between(ESTIMATE, low=v, high=0.5), [NAN, "0.1", None, True, 0.6]),
@@ -204,8 +202,12 @@ CASES = {
     "at_most": (0.1, lambda v: claims.at_most(ESTIMATE, value=v), [NAN, "0.1", None, True]),
     "equals": (0.5, lambda v: claims.equals(ESTIMATE, value=v, decimals=2), NO_NUMBER),
     **{
-        f"{rule.__name__} e": (ESTIMATE, rule, [None, 0.5, NAN, "0.5"])
-        for rule in (claims.positive, claims.negative)
+        f"{rule.__name__} {what}": case
+        for rule in (claims.positive, claims.negative, claims.equivalent)
+        for what, case in {
+            "e": (ESTIMATE, lambda v, rule=rule: rule(v, smallest=0.1), [None, 0.5, NAN, "0.5"]),
+            "smallest": (0.1, lambda v, rule=rule: rule(ESTIMATE, smallest=v), [*NO_NUMBER, 0, -0.1]),
+        }.items()
     },
     "record": (
         {}, lambda v: claims.record("fgsm", v, {}) if v else None, [{"none": ESTIMATE}]

@@ -1,4 +1,7 @@
-"""What the ledger calls things: the papers, the chapters that settle their claims, the verdicts. Imports nothing."""
+"""What the ledger calls things: the papers, the chapters that settle their claims, the verdicts, the kinds of claims.
+
+Imports nothing.
+"""
 
 PAPERS = ("pepe", "hua")
 CHAPTERS = (
@@ -6,6 +9,9 @@ CHAPTERS = (
     "ssim_one_step", "perceptual_attack", "table1", "truncation", "compression",
     "bias_metric", "dro_training", "fairer", "trust",
 )  # fmt: skip
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
-RELEASED_BUG, NOT_TESTABLE, NOT_YET = "only with the released bug", "not testable here", "not yet run"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, RELEASED_BUG, NOT_TESTABLE, NOT_YET)
+REPRODUCED, PARTLY, NOT_REPRODUCED, UNDECIDED = "reproduced", "partly", "not reproduced", "undecided"
+CODE_ONLY, TEXT_ONLY = "only with the released code", "only as the text says"
+NOT_TESTABLE, NOT_YET = "not testable here", "not yet run"
+VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, UNDECIDED, CODE_ONLY, TEXT_ONLY, NOT_TESTABLE, NOT_YET)
+CLAIM, CONSTRUCTION, BUILT_WORLD, BOOK, FUTURE_WORK = "claim", "construction", "built world", "book", "future work"
+KINDS = (CLAIM, CONSTRUCTION, BUILT_WORLD, BOOK, FUTURE_WORK)

@@ -1,52 +1,61 @@
 """The ledger: every checkable claim of both papers, the estimate that decides it, and the verdict that a rule draws.
 
-`rules` draws the verdicts, `ledger` reads claims and estimates and joins them, `text` and `page` show what came out.
+`claim` reads the claims, `rules` draws the verdicts and `judging` puts them together, `ledger` joins claims and
+estimates, `text` and `page` show what came out.
 """
 
-from fairlib.book.claims.ledger import (
-    COLUMNS,
-    Claim,
-    causes,
-    judge,
-    ledger,
-    load,
-    record,
-    recorded,
-)
+from fairlib.book.claims.claim import Claim, asked, causes, load
+from fairlib.book.claims.estimate import TINY, Estimate
+from fairlib.book.claims.holm import adjusted, p_value
+from fairlib.book.claims.judging import Judgement, alternatives, columns, joined, judge, judgements
+from fairlib.book.claims.ledger import COLUMNS, ledger, record, recorded
 from fairlib.book.claims.page import MARKS, chapter_html, dashboard_html
 from fairlib.book.claims.rules import (
+    CELLS,
     RULES,
-    TINY,
-    Estimate,
+    SIGNS,
     at_least,
     at_most,
     between,
     equals,
+    equivalent,
     matches,
     matches_range,
+    mirrored,
     negative,
+    no_effect,
     not_testable,
     orders,
     positive,
     repetition,
 )
-from fairlib.book.claims.text import AUTHORS, amounts, as_json, as_text, counts, here, repeats
+from fairlib.book.claims.text import AUTHORS, amounts, as_json, as_text, counts, here, repeats, shown, there
 from fairlib.book.terms import (
+    BOOK,
+    BUILT_WORLD,
     CHAPTERS,
+    CLAIM,
+    CODE_ONLY,
+    CONSTRUCTION,
+    FUTURE_WORK,
+    KINDS,
     NOT_REPRODUCED,
     NOT_TESTABLE,
     NOT_YET,
     PAPERS,
     PARTLY,
-    RELEASED_BUG,
     REPRODUCED,
+    TEXT_ONLY,
+    UNDECIDED,
     VERDICTS,
 )
 
 __all__ = [
-    "AUTHORS", "CHAPTERS", "COLUMNS", "MARKS", "NOT_REPRODUCED", "NOT_TESTABLE", "NOT_YET", "PAPERS", "PARTLY",
-    "RELEASED_BUG", "REPRODUCED", "RULES", "TINY", "VERDICTS", "Claim", "Estimate", "amounts", "as_json", "as_text",
-    "at_least", "at_most", "between", "causes", "chapter_html", "counts", "dashboard_html", "equals", "here", "judge",
-    "ledger", "load", "matches", "matches_range", "negative", "not_testable", "orders", "positive", "record",
-    "recorded", "repeats", "repetition",
+    "AUTHORS", "BOOK", "BUILT_WORLD", "CELLS", "CHAPTERS", "CLAIM", "CODE_ONLY", "COLUMNS", "CONSTRUCTION",
+    "FUTURE_WORK", "KINDS", "MARKS", "NOT_REPRODUCED", "NOT_TESTABLE", "NOT_YET", "PAPERS", "PARTLY", "REPRODUCED",
+    "RULES", "SIGNS", "TEXT_ONLY", "TINY", "UNDECIDED", "VERDICTS", "Claim", "Estimate", "Judgement", "adjusted",
+    "alternatives", "amounts", "as_json", "as_text", "asked", "at_least", "at_most", "between", "causes",
+    "chapter_html", "columns", "counts", "dashboard_html", "equals", "equivalent", "here", "joined", "judge",
+    "judgements", "ledger", "load", "matches", "matches_range", "mirrored", "negative", "no_effect", "not_testable",
+    "orders", "p_value", "positive", "record", "recorded", "repeats", "repetition", "shown", "there",
 ]  # fmt: skip

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from fairlib.book.claims.ledger import causes, ledger
-from fairlib.book.claims.text import AUTHORS, amounts, counts, here, repeats
+from fairlib.book.claims.claim import causes
+from fairlib.book.claims.ledger import ledger
+from fairlib.book.claims.text import AUTHORS, amounts, counts, here, repeats, there
 from fairlib.book.terms import PAPERS, VERDICTS
 
-MARKS = dict(zip(VERDICTS, "✓◐✗⚑∅…", strict=True))  # so that colour is never the only sign
+MARKS = dict(zip(VERDICTS, "✓◐✗?⚑¶∅…", strict=True))  # so that colour is never the only sign
 FOLDED = 25  # a chapter with more claims than that folds its list
 
 
@@ -103,7 +104,7 @@ def _claims_table(frame: pd.DataFrame, caption: str) -> str:
     why = causes()
     parts = [
         f'<table class="claims"><caption>{caption}</caption>',
-        _header(["Verdict", "Claim", "Paper", "Here"]),
+        _header(["Verdict", "Claim", "Paper", "Here: released code", "Here: as the text says"]),
         "<tbody>",
         *(_html_row(row, why) for row in frame.to_dict("records")),
         "</tbody></table>",
@@ -125,14 +126,15 @@ def _html_row(row: Mapping[str, object], why: Mapping[str, str]) -> str:
     ours = html.escape(here(row))
     if row["anchor"]:
         ours = f'<a href="../notebooks/{e["chapter"]}.html#{e["anchor"]}">{ours}</a>'
-    if repeat := repeats(row):
-        ours += f" <small>{repeat}</small>"
+    for small in filter(None, (row["basis"], repeats(row), row["notes"])):
+        ours += f" <small>{html.escape(small)}</small>"
     if row["cause"]:
         page, _, anchor = row["cause"].partition("#")
         ours += f' <small><a href="../notebooks/{page}.html#{anchor}">Why: {html.escape(why[row["cause"]])}</a></small>'
+    cells = f"<td>{ours}</td><td>{html.escape(there(row))}</td>" if there(row) else f'<td colspan="2">{ours}</td>'
     return (
         f'<tr id="{e["id"]}" data-paper="{e["paper"]}" data-verdict="{e["verdict"]}">'
         f'<th scope="row">{_mark(row["verdict"])}</th>'
         f"<td>{e['says']}<small>{AUTHORS[row['paper']]}, {e['place']}</small>{setting}</td>"
-        f"<td>{e['published']}</td><td>{ours}</td></tr>"
+        f"<td>{e['published']}</td>{cells}</tr>"
     )

@@ -1,83 +1,18 @@
 """The rules: an estimate of ours and what a paper says in, a verdict out. None looks at anything else."""
 
 import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from scipy import stats
 
 from fairlib import checks
-from fairlib.book.terms import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
-
-TINY = 1e-9  # two decimal fractions that are equal on paper differ by less than this in binary
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One number of ours with its 95 % interval, low <= value <= high.
-
-    Parameters
-    ----------
-    value, low, high : float
-        Finite, low <= value <= high; an exact number is both ends of its interval.
-    anchor : str
-        Label of the cell or section of the chapter that shows it.
-    record : str
-        The file or folder of the runs that it came from, relative to `data/`, or "" when the chapter computes it live.
-    n : int or None
-        Images behind it.
-    sd : float or None
-        Standard deviation between `seeds` trainings, then `value` is their mean; None where there is one or none.
-    seeds : int
-        Number of trainings, 1 or more.
-
-    Raises
-    ------
-    ValueError
-        For anything else.
-    """
-
-    value: float
-    low: float
-    high: float
-    anchor: str
-    record: str = ""
-    n: int | None = None
-    sd: float | None = None
-    seeds: int = 1
-
-    def __post_init__(self) -> None:
-        numbers = (self.value, self.low, self.high)
-        if not all(_number(v) for v in numbers) or not self.low - TINY <= self.value <= self.high + TINY:
-            raise ValueError(
-                f"an estimate has value, low, high = {numbers}, expected finite numbers with low <= value <= high; "
-                "an exact number has its own value as both ends of its interval"
-            )
-        if not isinstance(self.anchor, str) or not re.fullmatch(r"[\w.-]+", self.anchor):
-            raise ValueError(f"anchor is {self.anchor!r}, expected the label of a place on the chapter's page")
-        if not isinstance(self.record, str):
-            raise ValueError(f"record is {self.record!r}, expected the name of a file or folder below data/, or ''")
-        if self.n is not None and not _count(self.n):
-            raise ValueError(f"n is {self.n!r}, expected a number of images, or None")
-        if not _count(self.seeds):
-            raise ValueError(f"seeds is {self.seeds!r}, expected the number of trainings, 1 or more")
-        if (self.sd is None) != (self.seeds == 1) or (self.sd is not None and not (_number(self.sd) and self.sd >= 0)):
-            raise ValueError(
-                f"sd is {self.sd!r} with seeds={self.seeds}, expected 0 or more with 2 trainings or more, else None"
-            )
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+from fairlib.book.claims.estimate import TINY, Estimate
+from fairlib.book.terms import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, UNDECIDED
 
 
 def _real(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _half_unit(decimals: int | None) -> float:
@@ -140,12 +75,13 @@ def matches_range(
     high: int | float,
     decimals: int,
     n: int | None = None,
-    near: int | float = 0.10,
+    alternatives: Sequence[Estimate] = (),
 ) -> str:
-    """A repetition would reach the published range, and our value is not far off.
+    """A `repetition` of our measurement reaches the published range, and one of no alternative does.
 
-    Reproduced: a `repetition` reaches [low, high], and our value is off by half of `near` at most. Partly: a repetition
-    reaches it, however far our value is off, or our value is off by `near` at most.
+    Not reproduced: a repetition of ours does not reach [low, high]. Undecided: it does, and so does one of an
+    alternative (the wrong network, the wrong data set, an untrained network), so that the number cannot tell them
+    apart. Reproduced: ours alone does.
 
     Parameters
     ----------
@@ -157,39 +93,45 @@ def matches_range(
         Decimals that the paper prints, 0 or more.
     n : int, optional
         Images of the paper, as in `repetition`.
-    near : float
-        A distance, 0 or more.
+    alternatives : sequence of Estimate
+        What would stand in ours' place if the statement were wrong.
 
     Returns
     -------
     str
-        `REPRODUCED`, `PARTLY` or `NOT_REPRODUCED`.
+        `REPRODUCED`, `NOT_REPRODUCED` or `UNDECIDED`.
 
     Raises
     ------
     ValueError
-        For a range in the wrong order, a negative distance, and what `repetition` refuses.
+        For a range in the wrong order, and what `repetition` refuses.
     """
     if not checks.finite(low, "low") <= checks.finite(high, "high"):
         raise ValueError(f"low={low}, high={high}: expected low <= high; exchange them")
-    checks.not_negative(near, "near", "a distance")
-    lowest, highest = repetition(estimate, decimals=decimals, n=n)
-    reached = lowest <= high and low <= highest
-    off = max(low - estimate.value, estimate.value - high, 0.0)
-    if reached and off <= near / 2 + TINY:
-        return REPRODUCED
-    return PARTLY if reached or off <= near + TINY else NOT_REPRODUCED
+
+    def reached(other: Estimate) -> bool:
+        lowest, highest = repetition(other, decimals=decimals, n=n)
+        return lowest <= high and low <= highest
+
+    if not reached(estimate):
+        return NOT_REPRODUCED
+    return UNDECIDED if any([reached(other) for other in alternatives]) else REPRODUCED
 
 
 def matches(
-    estimate: Estimate, *, value: int | float, decimals: int, n: int | None = None, near: int | float = 0.10
+    estimate: Estimate,
+    *,
+    value: int | float,
+    decimals: int,
+    n: int | None = None,
+    alternatives: Sequence[Estimate] = (),
 ) -> str:
     """The same as `matches_range` for one published `value`."""
-    return matches_range(estimate, low=value, high=value, decimals=decimals, n=n, near=near)
+    return matches_range(estimate, low=value, high=value, decimals=decimals, n=n, alternatives=alternatives)
 
 
 def between(estimate: Estimate, *, low: int | float, high: int | float, decimals: int | None = None) -> str:
-    """Our interval lies inside [low, high]; partly: it overlaps.
+    """Our interval lies inside [low, high]; undecided: it holds both what is inside and what is outside.
 
     Parameters
     ----------
@@ -203,7 +145,7 @@ def between(estimate: Estimate, *, low: int | float, high: int | float, decimals
     Returns
     -------
     str
-        `REPRODUCED`, `PARTLY` or `NOT_REPRODUCED`.
+        `REPRODUCED`, `NOT_REPRODUCED` or `UNDECIDED`.
 
     Raises
     ------
@@ -216,38 +158,122 @@ def between(estimate: Estimate, *, low: int | float, high: int | float, decimals
     slack = _half_unit(decimals)
     if low - slack <= estimate.low and estimate.high <= high + slack:
         return REPRODUCED
-    return PARTLY if estimate.low <= high + slack and low - slack <= estimate.high else NOT_REPRODUCED
+    return UNDECIDED if estimate.low <= high + slack and low - slack <= estimate.high else NOT_REPRODUCED
 
 
 def at_least(estimate: Estimate, *, value: int | float, decimals: int | None = None) -> str:
-    """Our interval lies at or above `value`; partly: it straddles it. The rest is as in `between`."""
+    """Our interval lies at or above `value`; undecided: it straddles it. The rest is as in `between`."""
     return between(estimate, low=value, high=math.inf, decimals=decimals)
 
 
 def at_most(estimate: Estimate, *, value: int | float, decimals: int | None = None) -> str:
-    """Our interval lies at or below `value`; partly: it straddles it. The rest is as in `between`."""
+    """Our interval lies at or below `value`; undecided: it straddles it. The rest is as in `between`."""
     return between(estimate, low=-math.inf, high=value, decimals=decimals)
 
 
-def positive(estimate: Estimate) -> str:
-    """Our interval lies above zero; partly: it holds zero."""
+def equivalent(estimate: Estimate, *, smallest: int | float, to: int | float = 0) -> str:
+    """Our interval lies within `smallest` of `to`: what a paper calls minimal, comparable, about or the same.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Ours.
+    smallest : float
+        The smallest effect of interest, above 0.
+    to : float
+        What it is said to equal.
+
+    Returns
+    -------
+    str
+        `REPRODUCED`, `NOT_REPRODUCED` (wholly further away) or `UNDECIDED`.
+
+    Raises
+    ------
+    ValueError
+        For what is no such number, and what is no estimate.
+    """
+    checks.positive(smallest, "smallest", "the smallest effect of interest")
+    checks.finite(to, "to")
+    return between(estimate, low=to - smallest, high=to + smallest)
+
+
+def positive(estimate: Estimate, *, smallest: int | float) -> str:
+    """Our interval lies above zero, and not all of it below the smallest effect of interest.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Ours.
+    smallest : float
+        The smallest effect of interest, above 0.
+
+    Returns
+    -------
+    str
+        `REPRODUCED`: low > 0 and high >= `smallest`. `NOT_REPRODUCED`: high < `smallest`, so that no effect of interest
+        is left; below zero or wholly within -`smallest` to `smallest`. Else `UNDECIDED`.
+
+    Raises
+    ------
+    ValueError
+        For what is no such number, and what is no estimate.
+    """
     _checked(estimate)
-    if estimate.low > 0:
-        return REPRODUCED
-    return PARTLY if estimate.high > 0 else NOT_REPRODUCED
+    checks.positive(smallest, "smallest", "the smallest effect of interest")
+    if estimate.high < smallest - TINY:
+        return NOT_REPRODUCED
+    return REPRODUCED if estimate.low > 0 else UNDECIDED
 
 
-def negative(estimate: Estimate) -> str:
-    """Our interval lies below zero; partly: it holds zero."""
+def mirrored(estimate: Estimate) -> Estimate:
+    """The estimate of the same quantity with its sign changed.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Ours.
+
+    Returns
+    -------
+    Estimate
+        Its interval runs from -high to -low.
+
+    Raises
+    ------
+    ValueError
+        For what is no estimate.
+    """
     _checked(estimate)
-    if estimate.high < 0:
-        return REPRODUCED
-    return PARTLY if estimate.low < 0 else NOT_REPRODUCED
+    return replace(estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low)
 
 
-def orders(estimate: Estimate, *, first: str, among: list) -> str:
-    """`first` leads `among`: the interval of its lead over the runner-up is above zero; partly: it holds zero."""
-    return positive(estimate)
+def negative(estimate: Estimate, *, smallest: int | float) -> str:
+    """Our interval lies below zero: `positive`, mirrored."""
+    return positive(mirrored(estimate), smallest=smallest)
+
+
+def orders(estimate: Estimate, *, first: str, among: list, smallest: int | float) -> str:
+    """`first` leads `among`: its lead over the runner-up is `positive`."""
+    return positive(estimate, smallest=smallest)
+
+
+def no_effect(estimate: Estimate, smallest: float) -> bool:
+    """Whether an interval lies wholly within the smallest effect of interest, on either side of zero.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Ours.
+    smallest : float
+        The smallest effect of interest.
+
+    Returns
+    -------
+    bool
+        True: decided, and nothing there.
+    """
+    return -smallest < estimate.low and estimate.high < smallest
 
 
 def equals(estimate: Estimate, *, value: int | float, decimals: int) -> str:
@@ -287,7 +313,9 @@ RULES: dict[str, Callable[..., str]] = {
     rule.__name__: rule
     for rule in (
         *(matches, matches_range, equals),
-        *(between, at_least, at_most, positive, negative, orders),
+        *(between, at_least, at_most, equivalent, positive, negative, orders),
         not_testable,
     )
 }
+CELLS = ("matches", "matches_range")  # the rules for a printed number
+SIGNS = ("positive", "negative", "orders")  # those for a side of zero

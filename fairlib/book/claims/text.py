@@ -70,12 +70,46 @@ def here(row: Mapping[str, object]) -> str:
     """
     if math.isnan(row["ours"]):
         return row["reason"] or row["verdict"]
-    d = row["decimals"]
-    ours, low, high = (round(row[end], d) + 0.0 for end in ("ours", "low", "high"))  # no -0.00
-    text = f"{ours:.{d}f} [{low:.{d}f}, {high:.{d}f}]"
-    if row["low"] < row["high"] and max(abs(row["low"]), abs(row["high"])) < 10**-d:  # a p-value, say
-        text = f"{_power(row['ours'])} [{_power(row['low'])}, {_power(row['high'])}]"
-    return text if math.isnan(row["released"]) else f"{text}; {row['released']:.{d}f} with the bug"
+    return shown(row["ours"], row["low"], row["high"], row["decimals"])
+
+
+def there(row: Mapping[str, object]) -> str:
+    """The same quantity as the paper's text has it, where the released code differs.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of a `ledger`.
+
+    Returns
+    -------
+    str
+        Value, interval and verdict; "" where the two do not differ.
+    """
+    if math.isnan(row["text"]):
+        return ""
+    return f"{shown(row['text'], row['text_low'], row['text_high'], row['decimals'])}: {row['verdict_text']}"
+
+
+def shown(value: float, low: float, high: float, decimals: int) -> str:
+    """A value with its interval as text.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Low <= value <= high.
+    decimals : int
+        How many are shown; what all of them hide is shown as a power of ten.
+
+    Returns
+    -------
+    str
+        As `0.43 [0.42, 0.44]`.
+    """
+    if low < high and max(abs(low), abs(high)) < 10**-decimals:  # a p-value, say
+        return f"{_power(value)} [{_power(low)}, {_power(high)}]"
+    value, low, high = (round(number, decimals) + 0.0 for number in (value, low, high))  # no -0.00
+    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def _power(number: float) -> str:
@@ -112,7 +146,8 @@ def as_text(frame: pd.DataFrame) -> str:
     table = counts(frame)
     lines = [(table if table.shape[1] > 2 else table.drop(columns="all")).to_string(), ""]
     for row in frame.to_dict("records"):
-        ours = "; ".join(filter(None, (here(row), repeats(row))))
+        text = f"as the text says {there(row)}" if there(row) else ""
+        ours = "; ".join(filter(None, (here(row), row["basis"], repeats(row), text, row["notes"])))
         lines += [
             f"{row['verdict']:<27}{row['id']}  ({row['place']})",
             f"{'':<27}{row['says']}  paper {row['published']}, here {ours}",

@@ -170,7 +170,7 @@ def estimates() -> dict[str, dict]:
         origin = shared.origin("ablations", dict(zip(keys, unit, strict=True)))
         values = quantities(accuracies(rows).droplevel(["network", "dataset"]))
         found |= {f"{unit[1]}/{unit[2]}/{key}": intervals.over_seeds(value) | origin for key, value in values.items()}
-    asked = {q for c in claims.load("pepe") if c.chapter == "ablations" for q in (c.quantity, c.quantity_released)}
+    asked = claims.asked("ablations")
     return {key: estimate | {"anchor": _anchor(key)} for key, estimate in found.items() if key in asked}
 
 

@@ -16,7 +16,7 @@ SHOWN = {"anchor": "defense-verdict"}
 def estimates() -> dict[str, dict]:
     """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records and the data."""
     found = {key: over_seeds(values) | _origin(key) for key, values in quantities(training.accuracies()).items()}
-    asked = {claim.quantity for claim in claims.load("pepe") if claim.chapter == "centroid_defense"}
+    asked = claims.asked("centroid_defense")
     found = {key: estimate for key, estimate in found.items() if key in asked}
     (images,) = {len(data.centroids(name)) for name in data.DATASETS}
     counted = {"centroids/images": images}

@@ -10,7 +10,9 @@ VERDICTS = {  # colour and hatching, so that colour is not the only sign
     "reproduced": ("#009E73", ""),
     "partly": ("#E69F00", "//"),
     "not reproduced": ("#D55E00", "xx"),
-    "only with the released bug": ("#CC79A7", ".."),
+    "undecided": ("#F0E442", "\\\\"),
+    "only with the released code": ("#CC79A7", ".."),
+    "only as the text says": ("#56B4E9", "oo"),
     "not testable here": ("#BBBBBB", "--"),
     "not yet run": ("#FFFFFF", ""),
 }

@@ -6,6 +6,10 @@ from fairlib.book import claims
 from fairlib.book.claims import Estimate
 
 CELL = "FullyConnected/MNIST/defended/eps=0.1"  # printed: 0.42 of 150 images
+OTHERS = (
+    CELL.replace("MNIST", "FashionMNIST"),
+    CELL.replace("FullyConnected", "LeNet5"),
+)  # wrong data set, wrong network
 
 
 def at(value: float, low: float | None = None, high: float | None = None, **other) -> Estimate:

@@ -7,21 +7,24 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import test_browser
-from book.claims.hand_made import CELL, TEN, at
+from book.claims.hand_made import CELL, OTHERS, TEN, at
 from bs4 import BeautifulSoup
 
 from fairlib.book import claims
-from fairlib.book.claims import NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, RELEASED_BUG, REPRODUCED
+from fairlib.book.claims import CODE_ONLY, NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, REPRODUCED
 
 ROOT = Path(__file__).resolve().parents[3]
 browser = test_browser.browser
+WHY = claims.causes()["ablations#why-figure-4"]
 
 
 @pytest.fixture
 def dashboard(house) -> BeautifulSoup:
     bug = {f"FullyConnected/MNIST/sets=2/{x}range": at(v) for x, v in (("", 0.4), ("released/", 0.02))}
     claims.record("ablations", bug, {})
-    claims.record("centroid_defense", {CELL: replace(TEN, anchor="tab-1")}, {})
+    claims.record(
+        "centroid_defense", {CELL: replace(TEN, anchor="tab-1", n=2_000, basis="")} | dict.fromkeys(OTHERS, at(0.8)), {}
+    )
     return BeautifulSoup(claims.dashboard_html(claims.ledger()), "html.parser")
 
 
@@ -30,7 +33,7 @@ def test_the_dashboard_counts_then_lists(dashboard):
     frame = claims.ledger()
     shown = {tr["data-verdict"]: [int(td.text) for td in tr("td")] for tr in tally.tbody("tr")}
     assert shown == {v: list(row) for v, *row in claims.counts(frame).itertuples()}
-    assert set(shown) == {REPRODUCED, RELEASED_BUG, NOT_TESTABLE, NOT_YET}  # no row for what no claim is
+    assert set(shown) == {REPRODUCED, CODE_ONLY, NOT_TESTABLE, NOT_YET}  # no row for what no claim is
     assert [o["value"] for o in dashboard.select_one("[name=verdict]")("option")] == ["", *shown]
     assert [p.text for p in dashboard("p") if "role" not in p.attrs] == claims.amounts(frame)
     rows = table.tbody("tr")
@@ -45,22 +48,27 @@ def test_a_row_leads_to_its_cell_and_its_cause(dashboard):
     links = {tr["id"]: [a["href"] for a in tr("a")] for tr in dashboard.select(".claims tbody tr") if tr("a")}
     assert links == {
         "pepe-table1-eps0.1-defended": ["../notebooks/centroid_defense.html#tab-1"],
+        "pepe-table2-eps0.1-defended": ["../notebooks/centroid_defense.html#cell"],  # two of its alternatives
+        "pepe-table3-eps0.1-defended": ["../notebooks/centroid_defense.html#cell"],
         "pepe-figure4-stable-fc-2": [
             "../notebooks/ablations.html#cell",
             "../notebooks/ablations.html#why-figure-4",
         ],
     }
     bug = dashboard.find(id="pepe-figure4-stable-fc-2")
-    assert "0.40 [0.40, 0.40]; 0.02 with the bug" in bug.text
-    assert f"Why: {claims.causes()['ablations#why-figure-4']}" in bug.text
+    assert [td.text for td in bug("td")][-2:] == [
+        f"0.02 [0.02, 0.02] exact Why: {WHY}",
+        "0.40 [0.40, 0.40]: not reproduced",
+    ]
     assert [s.text for s in dashboard.find(id="pepe-table1-eps0.1-defended")("small")][1:] == [
-        "a repetition: 0.35 to 0.53"  # 0.3425 to 0.5375, rounded inwards
+        "10 trainings x 2,000 images",
+        "a repetition: 0.35 to 0.53",  # 0.3425 to 0.5375, rounded inwards
     ]
     assert "a repetition" not in bug.text
 
 
 def test_the_dashboard_escapes_what_it_shows():
-    missing = dict.fromkeys(("ours", "repeat_low"), float("nan"))
+    missing = dict.fromkeys(("ours", "repeat_low", "text"), float("nan"))
     row = dict.fromkeys(claims.COLUMNS, "<b>&") | {"paper": "hua", "verdict": NOT_YET, "cause": ""} | missing
     shown = claims.dashboard_html(pd.DataFrame([row]))
     assert "<b>" not in shown
@@ -85,7 +93,12 @@ def test_a_chapter_lists_its_claims(house):
 
 
 def test_a_chapter_with_many_claims_counts_them_by_place(house):
-    claims.record("centroid_defense", {CELL: TEN, CELL.replace("0.1", "0.2"): at(0.5)}, {})
+    claims.record(
+        "centroid_defense",
+        {key.replace("0.1", e): at(v) for e, v in (("0.1", 0.42), ("0.2", 0.5)) for key in (CELL, *OTHERS)}
+        | {k: at(0.8) for k in OTHERS},
+        {},
+    )
     page = chapter_page("centroid_defense")
     frame = claims.ledger().query("chapter == 'centroid_defense'")
     tally = page.table
@@ -115,7 +128,7 @@ def test_the_filters_work_offline_and_on_a_phone(browser, dashboard, house, widt
         everything = len(claims.load())
         shown = page.locator(".claims tbody tr:visible")
         assert shown.count() == everything
-        page.select_option("[name=verdict]", RELEASED_BUG)
+        page.select_option("[name=verdict]", CODE_ONLY)
         assert shown.count() == 1
         assert page.locator("[role=status]").inner_text() == f"1 of {everything} claims"
         page.select_option("[name=verdict]", "")

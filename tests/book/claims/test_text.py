@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from book.claims.hand_made import CELL, ESTIMATES, ONE, at
+from book.claims.hand_made import CELL, ESTIMATES, ONE, OTHERS, at
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +16,8 @@ from fairlib.book import claims
 from fairlib.book.claims import NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, REPRODUCED
 
 ROOT = Path(__file__).resolve().parents[3]
+METHODS = ("perc_al", "pgd", "ppgd", "lpa", "ours_a=0", "ours_a=1", "ours_a=5")
+FAR = dict.fromkeys(OTHERS, at(0.8))
 
 
 @given(ESTIMATES, st.integers(-50, 150), st.sampled_from([None, 150]), st.integers(2, 4))
@@ -40,12 +42,13 @@ def test_the_verdicts_are_summed_up_by_kind(house):
     assert claims.amounts(claims.ledger()) == []
     gain = CELL.replace("defended", "gain")
     cells = {CELL: at(0.42), CELL.replace("0.1", "0.2"): at(0.5), CELL.replace("0.1", "0.3"): at(0.11)}
-    claims.record("centroid_defense", cells | {gain: at(0.17)}, {})  # > 0, 15 to 20 points, and about 0.2
-    claims.record("table1", {"pgd/success": at(0.5)}, {})
+    far = {key.replace("0.1", e): at(0.8) for key in OTHERS for e in ("0.1", "0.2", "0.3")}
+    claims.record("centroid_defense", cells | far | {gain: at(0.17)}, {})  # > 0, 15 to 20 points, and about 0.2
+    claims.record("table1", {f"{method}/success": at(0.5) for method in METHODS}, {})
     assert claims.amounts(claims.ledger()) == [
-        "Pepe: of the 3 numbers in the tables, 67 % reproduced, 33 % not reproduced; "
+        "Pepe: of the 3 numbers in the tables, 33 % reproduced, 33 % not reproduced, 33 % undecided; "
         "of the 3 other claims, 100 % reproduced.",
-        "Hua et al.: of the 1 numbers in the tables, 100 % not reproduced.",
+        "Hua et al.: of the 7 numbers in the tables, 100 % not reproduced.",
     ]
 
 
@@ -78,7 +81,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 
 
 def test_the_command_prints_text(house):
-    claims.record("centroid_defense", {CELL: at(0.23, 0.222, 0.238)}, {})
+    claims.record("centroid_defense", {CELL: at(0.23, 0.222, 0.238)} | FAR, {})
     done = run("claims", "--paper", "pepe", "--verdict", "not-reproduced")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^not reproduced +1$", done.stdout, re.MULTILINE)
@@ -90,7 +93,7 @@ def test_the_command_prints_text(house):
 
 
 def test_the_command_takes_names_as_they_are_written(house, capsys):
-    claims.record("centroid_defense", {CELL: at(0.23, 0.22, 0.24)}, {})
+    claims.record("centroid_defense", {CELL: at(0.23, 0.22, 0.24)} | FAR, {})
 
     def printed(*arguments: str) -> str:
         asked = __main__.parser().parse_args(["claims", *arguments])
@@ -108,19 +111,21 @@ def test_the_command_takes_names_as_they_are_written(house, capsys):
 
 
 def test_the_command_prints_json(house):
-    claims.record("centroid_defense", {CELL: at(0.43, 0.42, 0.44)}, {})
+    claims.record("centroid_defense", {CELL: at(0.43, 0.42, 0.44)} | FAR, {})
     done = run("claims", "--json")
     assert done.returncode == 0
     rows = {row["id"]: row for row in json.loads(done.stdout)}
     assert len(rows) == len(claims.load())
     row = rows["pepe-table1-eps0.1-defended"]
-    assert (row["verdict"], row["published"], row["low"], row["ours"], row["high"], row["released"]) == (
+    assert (row["verdict"], row["published"], row["low"], row["ours"], row["high"], row["text"]) == (
         REPRODUCED, "0.42", 0.42, 0.43, 0.44, None,
     )  # fmt: skip
     assert (row["rule"], row["repeat_low"], row["repeat_high"]) == (  # hypot(0.01, 0.07923) + 0.005
         "matches", pytest.approx(0.43 - 0.08486, abs=2e-5), pytest.approx(0.43 + 0.08486, abs=2e-5),
     )  # fmt: skip
-    assert {(r["repeat_low"], r["repeat_high"]) for i, r in rows.items() if i != row["id"]} == {(None, None)}
+    assert {i for i, r in rows.items() if r["repeat_low"]} == {  # and the cells that are its alternatives
+        row["id"], "pepe-table2-eps0.1-defended", "pepe-table3-eps0.1-defended",
+    }  # fmt: skip
 
 
 def test_the_command_says_what_is_wrong(house):

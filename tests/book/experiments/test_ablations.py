@@ -27,8 +27,7 @@ def made(model, sets):
 
 
 def test_every_variant_that_the_ledger_asks_for_is_made(made):
-    keys = [q.split("/", 2)[2] for c in claims.load("pepe") if c.chapter == "ablations"
-            for q in (c.quantity, c.quantity_released) if q and not q.startswith("alphas/")]  # fmt: skip
+    keys = [q.split("/", 2)[2] for q in claims.asked("ablations") if not q.startswith("alphas/")]
     assert keys
     for key in keys:
         assert any(key.startswith(f"{variant}/") for variant in made), key
@@ -234,7 +233,7 @@ def estimates(monkeypatch, model, sets):
 
 
 def test_each_quantity_that_is_asked_is_estimated(estimates):
-    asked = {q for c in claims.load("pepe") if c.chapter == "ablations" for q in (c.quantity, c.quantity_released) if q}
+    asked = claims.asked("ablations")
     found = estimates()
     assert set(found) == asked
     assert all(claims.Estimate(**fields) for fields in found.values())
@@ -252,7 +251,7 @@ def test_a_changed_record_moves_the_verdict(estimates):
         [claim] = [c for c in claims.load("pepe") if c.id == "pepe-figure4-stable-fc-2"]
         return claims.judge(claim, found)
 
-    assert (verdict(0.001), verdict(0.03)) == (claims.REPRODUCED, claims.RELEASED_BUG)
+    assert (verdict(0.001), verdict(0.03)) == (claims.REPRODUCED, claims.CODE_ONLY)
 
 
 def test_the_interval_is_that_of_the_trainings(estimates):

@@ -214,7 +214,7 @@ def test_estimates_from_hand_made_records(house):
         assert read.set_index(["arm", "seed"]).loc[[key], "slope"].to_numpy() == pytest.approx(expected)
     assert read.query("arm == 'start'")["accuracy"].item() == pytest.approx(sum(rights["start", 0][0]) / fairer.IMAGES)
     found = fairer.estimates()
-    asked = {claim.quantity for claim in claims.load("hua") if claim.chapter == "fairer" and claim.quantity}
+    asked = claims.asked("fairer")
     assert set(found) == asked
     assert all(claims.Estimate(**estimate) for estimate in found.values())
     ours = slopes["ours", 0]

@@ -162,7 +162,7 @@ def test_estimates_from_hand_made_records(house):
         ]
         write({"what": "draws", "network": "VisionTransformer", "dataset": name, "images": 10_000}, rows)
     found = future_work.estimates()
-    asked = {claim.quantity for claim in claims.load("pepe") if claim.chapter == "future_work"}
+    asked = claims.asked("future_work")
     assert set(found) == asked
     assert all(claims.Estimate(**estimate) for estimate in found.values())
     s = np.arange(10)

@@ -64,7 +64,7 @@ MODULES = {"training": chapter, "fgsm": fgsm, "centroid_defense": centroid_defen
 @pytest.mark.parametrize("name", MODULES)
 def test_each_quantity_that_is_asked_is_estimated(house, name):
     write_all()
-    asked = {q for c in claims.load() if c.chapter == name for q in (c.quantity, c.quantity_released) if q}
+    asked = claims.asked(name)
     found = MODULES[name].estimates()
     assert set(found) == asked
     assert all(claims.Estimate(**fields) for fields in found.values())

@@ -42,7 +42,7 @@ def records(monkeypatch):
 
 
 def test_each_quantity_that_is_asked_is_estimated(records):
-    asked = {q for c in claims.load("pepe") if c.chapter == "runtime" for q in (c.quantity, c.quantity_released) if q}
+    asked = claims.asked("runtime")
     found = sweeps.estimates()
     assert set(found) == asked
     assert all(claims.Estimate(**fields) for fields in found.values())

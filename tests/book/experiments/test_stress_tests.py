@@ -183,7 +183,7 @@ def house(tmp_path, monkeypatch):
 def test_estimates(house):
     house(200, fgsm=(100, 120), strongest=(10, 20), noise=(160, 60))
     found = stress_tests.estimates()
-    asked = {c.quantity for c in claims.load("pepe") if c.chapter == "stress_tests" and c.quantity}
+    asked = claims.asked("stress_tests")
     assert set(found) == asked
     adaptive = claims.Estimate(**found["LeNet5/MNIST/adaptive/gain/eps=0.1"])
     assert adaptive.value == pytest.approx((20 + 4.5 - 100) / 200)
