@@ -32,8 +32,7 @@ def run(*, what: str, network: str, dataset: str, first: int) -> dict:
     """
     seeds = range(first, first + TOGETHER)
     if checks.one_of(what, ("trainings", "draws"), "what") == "trainings":
-        epochs = training.RELEASED_EPOCHS[network]
-        models, _ = ensemble.fit_many(network, *data.load(dataset, "train"), seeds=seeds, epochs=epochs)
+        models = ensemble.released(network, dataset, seeds=seeds)
         sets = [data.centroids(dataset)] * len(seeds)
     else:
         models = [training.shipped(network, dataset)] * len(seeds)
