@@ -9,13 +9,14 @@
     const words = new Map(rows.map((row) => [row, `${row.id} ${row.textContent}`.toLowerCase()]));
 
     const filter = () => {
-      const { paper, verdict, text } = Object.fromEntries(new FormData(form));
+      const { paper, verdict, kind, text } = Object.fromEntries(new FormData(form));
       const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of rows) {
         row.hidden =
           (paper && row.dataset.paper !== paper) ||
           (verdict && row.dataset.verdict !== verdict) ||
+          (kind && row.dataset.kind !== kind) ||
           !wanted.every((word) => words.get(row).includes(word));
         shown += !row.hidden;
       }

@@ -1,6 +1,7 @@
-"""What the tests of the runner share."""
+"""What the tests of the runner, and those of the ledger, share."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -32,3 +33,12 @@ def log(tmp_path, monkeypatch) -> Path:
     get_reusable_executor().shutdown(wait=True, kill_workers=True)  # they have this test's environment
     for name in ("toys", "toys.toy"):
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch) -> Path:
+    """A data folder with the claims and nothing recorded."""
+    shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
+    (tmp_path / "SHA256SUMS").write_text("")
+    monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
+    return tmp_path

@@ -10,6 +10,7 @@ from fairlib.book.claims.holm import adjusted, p_value
 from fairlib.book.claims.judging import Judgement, alternatives, columns, joined, judge, judgements
 from fairlib.book.claims.ledger import COLUMNS, ledger, record, recorded
 from fairlib.book.claims.page import MARKS, chapter_html, dashboard_html
+from fairlib.book.claims.power import DRAWS, placebos, sensitivity
 from fairlib.book.claims.rules import (
     CELLS,
     RULES,
@@ -29,7 +30,21 @@ from fairlib.book.claims.rules import (
     positive,
     repetition,
 )
-from fairlib.book.claims.text import AUTHORS, amounts, as_json, as_text, counts, here, repeats, shown, there
+from fairlib.book.claims.tables import Whole, apart, paired, whole, wholes
+from fairlib.book.claims.tallies import (
+    AUTHORS,
+    SORTS,
+    amounts,
+    counted,
+    counts,
+    decided,
+    families,
+    family,
+    sorts,
+    tallies,
+    told,
+)
+from fairlib.book.claims.text import as_a_whole, as_json, as_text, here, repeats, shown, there
 from fairlib.book.terms import (
     BOOK,
     BUILT_WORLD,
@@ -51,11 +66,13 @@ from fairlib.book.terms import (
 )
 
 __all__ = [
-    "AUTHORS", "BOOK", "BUILT_WORLD", "CELLS", "CHAPTERS", "CLAIM", "CODE_ONLY", "COLUMNS", "CONSTRUCTION",
+    "AUTHORS", "BOOK", "BUILT_WORLD", "CELLS", "CHAPTERS", "CLAIM", "CODE_ONLY", "COLUMNS", "CONSTRUCTION", "DRAWS",
     "FUTURE_WORK", "KINDS", "MARKS", "NOT_REPRODUCED", "NOT_TESTABLE", "NOT_YET", "PAPERS", "PARTLY", "REPRODUCED",
-    "RULES", "SIGNS", "TEXT_ONLY", "TINY", "UNDECIDED", "VERDICTS", "Claim", "Estimate", "Judgement", "adjusted",
-    "alternatives", "amounts", "as_json", "as_text", "asked", "at_least", "at_most", "between", "causes",
-    "chapter_html", "columns", "counts", "dashboard_html", "equals", "equivalent", "here", "joined", "judge",
-    "judgements", "ledger", "load", "matches", "matches_range", "mirrored", "negative", "no_effect", "not_testable",
-    "orders", "p_value", "positive", "record", "recorded", "repeats", "repetition", "shown", "there",
+    "RULES", "SIGNS", "SORTS", "TEXT_ONLY", "TINY", "UNDECIDED", "VERDICTS", "Claim", "Estimate", "Judgement",
+    "Whole", "adjusted", "alternatives", "amounts", "apart", "as_a_whole", "as_json", "as_text", "asked", "at_least",
+    "at_most", "between", "causes", "chapter_html", "columns", "counted", "counts", "dashboard_html", "decided",
+    "equals", "equivalent", "families", "family", "here", "joined", "judge", "judgements", "ledger", "load",
+    "matches", "matches_range", "mirrored", "negative", "no_effect", "not_testable", "orders", "p_value", "paired",
+    "placebos", "positive", "record", "recorded", "repeats", "repetition", "sensitivity", "shown", "sorts", "tallies",
+    "there", "told", "whole", "wholes",
 ]  # fmt: skip

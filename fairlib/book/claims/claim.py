@@ -101,7 +101,7 @@ def load(paper: str | None = None) -> list[Claim]:
 
 
 def asked(chapter: str) -> set[str]:
-    """The quantities that the claims of a chapter ask for.
+    """The quantities that the claims of a chapter, and the book's headlines, ask for.
 
     Parameters
     ----------
@@ -119,7 +119,8 @@ def asked(chapter: str) -> set[str]:
         For an unknown chapter, and what `load` refuses.
     """
     checks.one_of(chapter, CHAPTERS, "chapter")
-    return {key for claim in load() if claim.chapter == chapter for key in claim.quantities()}
+    headlines = {row.get("quantity", name) for name, row in _toml("headlines").get(chapter, {}).items()}
+    return headlines | {key for claim in load() if claim.chapter == chapter for key in claim.quantities()}
 
 
 def causes() -> dict[str, str]:

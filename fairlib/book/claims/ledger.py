@@ -16,13 +16,14 @@ from fairlib import checks, files
 from fairlib.book.claims.claim import Claim, asked, load
 from fairlib.book.claims.estimate import TINY, Estimate
 from fairlib.book.claims.judging import Judgement, judgements
+from fairlib.book.claims.power import placebos, sensitivity
 from fairlib.book.claims.rules import CELLS, repetition
 from fairlib.book.terms import CHAPTERS, KINDS, NOT_TESTABLE, NOT_YET, REPRODUCED, VERDICTS
 
 COLUMNS = (
     "id", "paper", "kind", "family", "place", "says", "setting", "rule", "published", "ours", "low", "high", "n",
     "units", "basis", "text", "text_low", "text_high", "verdict_code", "verdict_text", "repeat_low", "repeat_high",
-    "decimals", "verdict", "notes", "reason", "chapter", "anchor", "cause",
+    "decimals", "verdict", "sensitivity", "placebos", "notes", "reason", "chapter", "anchor", "cause",
 )  # fmt: skip
 
 
@@ -114,7 +115,8 @@ def ledger(
         value or what the rule asks, as text; `ours` with its interval `low`, `high`, its images `n`, `units` and
         `basis`, as the released code has it where that differs from the text; `text`, `text_low`, `text_high`, as the
         text has it (NaN where it does not differ), with the verdicts of the two columns; `repeat_low`, `repeat_high`,
-        the range of a `repetition`, where the rule looks at it (else NaN); `decimals` to show; verdict; `notes` on it;
+        the range of a `repetition`, where the rule looks at it (else NaN); `decimals` to show; verdict; `sensitivity`
+        and `placebos`, how often the rule says "reproduced" of right and of wrong answers; `notes` on the verdict;
         `reason` why a claim is not testable; chapter; `anchor` of the deciding estimate; `cause`, where it falls
         short.
 
@@ -139,7 +141,7 @@ def ledger(
 
 def _row(claim: Claim, estimates: Mapping[str, Estimate], judged: Judgement) -> dict[str, object]:
     ours, text = estimates.get(claim.quantity), estimates.get(claim.quantity_text)
-    repeat = (math.nan, math.nan)
+    ran, repeat = judged.verdict not in (NOT_TESTABLE, NOT_YET), (math.nan, math.nan)
     if ours and claim.rule in CELLS:
         repeat = repetition(ours, decimals=claim.parameters["decimals"], n=claim.parameters.get("n"))
     return {
@@ -163,10 +165,12 @@ def _row(claim: Claim, estimates: Mapping[str, Estimate], judged: Judgement) -> 
         "repeat_high": repeat[1],
         "decimals": max(claim.parameters.get("decimals", 2), _digits(ours)),
         "verdict": judged.verdict,
+        "sensitivity": sensitivity(claim, estimates) if ran else math.nan,
+        "placebos": placebos(claim, estimates) if ran else {},
         "notes": "; ".join(judged.notes),
         "reason": claim.parameters.get("reason", ""),
         "anchor": ours.anchor if ours else "",
-        "cause": claim.cause or "" if judged.verdict not in (REPRODUCED, NOT_TESTABLE, NOT_YET) else "",
+        "cause": claim.cause or "" if ran and judged.verdict != REPRODUCED else "",
     }
 
 

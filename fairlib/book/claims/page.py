@@ -7,15 +7,17 @@ import pandas as pd
 
 from fairlib.book.claims.claim import causes
 from fairlib.book.claims.ledger import ledger
-from fairlib.book.claims.text import AUTHORS, amounts, counts, here, repeats, there
-from fairlib.book.terms import PAPERS, VERDICTS
+from fairlib.book.claims.tables import wholes
+from fairlib.book.claims.tallies import AUTHORS, counted, counts, tallies, told
+from fairlib.book.claims.text import as_a_whole, here, repeats, there
+from fairlib.book.terms import CLAIM, KINDS, PAPERS, VERDICTS
 
 MARKS = dict(zip(VERDICTS, "✓◐✗?⚑¶∅…", strict=True))  # so that colour is never the only sign
 FOLDED = 25  # a chapter with more claims than that folds its list
 
 
 def dashboard_html(frame: pd.DataFrame) -> str:
-    """The front page's dashboard: counts by verdict and paper, their `amounts`, one row per claim.
+    """The front page's dashboard: counts by verdict and paper, the `tallies`, tables as wholes, one row per claim.
 
     Parameters
     ----------
@@ -35,6 +37,7 @@ def dashboard_html(frame: pd.DataFrame) -> str:
     options = {
         "paper": [(p, AUTHORS[p]) for p in PAPERS],
         "verdict": [(v, f"{MARKS[v]} {v}") for v in table.index],
+        "kind": [(kind, kind) for kind in KINDS if kind in set(frame["kind"])],
     }
     selects = "".join(
         f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>'
@@ -49,7 +52,8 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         "<tbody>",
         *(f'<tr data-verdict="{v}"><th scope="row">{_mark(v)}</th>{cells}</tr>' for v, cells in count_rows),
         "</tbody></table>",
-        *(f"<p>{sentence}</p>" for sentence in amounts(frame)),
+        _tallies_table(frame),
+        *(f"<p>{html.escape(as_a_whole(found))}</p>" for found in wholes(frame["paper"].unique())),
         f'<form hidden role="search" aria-label="Filter the claims">{selects}'
         '<label>Search <input type="search" name="text" placeholder="LeNet, table 3, JPEG"></label></form>',
         f'<p role="status">{len(frame)} claims</p>',
@@ -57,6 +61,22 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         '<script src="../_static/ledger.js" defer></script></div>',
     ]
     return "\n".join(parts)
+
+
+def _tallies_table(frame: pd.DataFrame) -> str:
+    rows = tallies(frame).to_dict("records")
+    parts = [
+        '<table class="tallies"><caption>Families of claims first, then claims; and what the rules can tell</caption>',
+        _header(["What", "Families", "Claims", "The rule says reproduced of"]),
+        "<tbody>",
+        *(
+            f'<tr><th scope="row">{AUTHORS[row["paper"]]}: {row["sort"]}</th><td>{counted(row["families"])}</td>'
+            f"<td>{counted(row['verdicts'])}</td><td>{html.escape(told(row))}</td></tr>"
+            for row in rows
+        ),
+        "</tbody></table>",
+    ]
+    return "\n".join(parts) if rows else ""
 
 
 def chapter_html(chapter: str) -> str:
@@ -122,6 +142,7 @@ def _mark(verdict: str) -> str:
 
 def _html_row(row: Mapping[str, object], why: Mapping[str, str]) -> str:
     e = {key: html.escape(str(value)) for key, value in row.items()}
+    kind = f"<small>{e['kind']}</small>" if row["kind"] != CLAIM else ""
     setting = f"<small>Tested on {e['setting']}.</small>" if row["setting"] else ""
     ours = html.escape(here(row))
     if row["anchor"]:
@@ -133,8 +154,8 @@ def _html_row(row: Mapping[str, object], why: Mapping[str, str]) -> str:
         ours += f' <small><a href="../notebooks/{page}.html#{anchor}">Why: {html.escape(why[row["cause"]])}</a></small>'
     cells = f"<td>{ours}</td><td>{html.escape(there(row))}</td>" if there(row) else f'<td colspan="2">{ours}</td>'
     return (
-        f'<tr id="{e["id"]}" data-paper="{e["paper"]}" data-verdict="{e["verdict"]}">'
+        f'<tr id="{e["id"]}" data-paper="{e["paper"]}" data-verdict="{e["verdict"]}" data-kind="{e["kind"]}">'
         f'<th scope="row">{_mark(row["verdict"])}</th>'
-        f"<td>{e['says']}<small>{AUTHORS[row['paper']]}, {e['place']}</small>{setting}</td>"
+        f"<td>{e['says']}<small>{AUTHORS[row['paper']]}, {e['place']}</small>{kind}{setting}</td>"
         f"<td>{e['published']}</td>{cells}</tr>"
     )

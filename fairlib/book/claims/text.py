@@ -1,58 +1,12 @@
-"""The ledger counted, summed up, and as text or JSON."""
+"""The ledger as text or JSON."""
 
 import math
 from collections.abc import Mapping
 
 import pandas as pd
 
-from fairlib.book.terms import NOT_TESTABLE, NOT_YET, PAPERS, VERDICTS
-
-AUTHORS = {"pepe": "Pepe", "hua": "Hua et al."}
-
-
-def counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many claims of each paper have which verdict.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        A `ledger`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per verdict, one column per paper and `all`; verdicts and papers that the ledger does not have are left
-        out.
-    """
-    table = pd.crosstab(frame["verdict"], frame["paper"])
-    table = table.reindex(index=[v for v in VERDICTS if v in table.index], columns=[p for p in PAPERS if p in table])
-    return table.assign(all=table.sum(axis=1))
-
-
-def amounts(frame: pd.DataFrame) -> list[str]:
-    """What the verdicts amount to, in words.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        A `ledger`.
-
-    Returns
-    -------
-    list of str
-        A sentence per paper, the cells of its tables apart from its other claims.
-    """
-    decided = frame[~frame["verdict"].isin([NOT_TESTABLE, NOT_YET])]
-    cell = (decided["rule"] == "matches") & decided["place"].str.fullmatch(r"(.*, )?table \d+", case=False)
-    sentences = []
-    for paper in PAPERS:
-        parts = []
-        for what, chosen in (("numbers in the tables", cell), ("other claims", ~cell)):
-            found = decided.loc[chosen & (decided["paper"] == paper), "verdict"]
-            shares = [f"{share:.0%} {v}".replace("%", " %") for v in VERDICTS if (share := (found == v).mean()) > 0]
-            parts += [f"of the {len(found)} {what}, {', '.join(shares)}"] if shares else []
-        sentences += [f"{AUTHORS[paper]}: {'; '.join(parts)}."] if parts else []
-    return sentences
+from fairlib.book.claims.tables import Whole, wholes
+from fairlib.book.claims.tallies import amounts, counts
 
 
 def here(row: Mapping[str, object]) -> str:
@@ -139,12 +93,35 @@ def repeats(row: Mapping[str, object]) -> str:
     return f"a repetition: {low:.{d}f} to {high:.{d}f}"
 
 
+def as_a_whole(found: Whole) -> str:
+    """How close a table is as a whole, in words.
+
+    Parameters
+    ----------
+    found : Whole
+        Of `wholes`.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    moved = sum(one != other for one, other in zip(found.names, found.closest, strict=True))
+    own = f"{moved} of {len(found.names)} with another" if moved else "each with its own"
+    return (
+        f"{found.what}: of {found.pairings:,} ways to pair the printed with ours, {found.rank:,} "
+        f"{'is' if found.rank == 1 else 'are'} as close as each with its own (p = {found.p:.2g}); the closest pairs "
+        f"{own}. Mean distance {found.distance:.2f}, over all pairings {found.typical:.2f}."
+    )
+
+
 def as_text(frame: pd.DataFrame) -> str:
     """The ledger for a terminal: counts, then two lines a claim."""
     if frame.empty:
         return "no such claim"
     table = counts(frame)
-    lines = [(table if table.shape[1] > 2 else table.drop(columns="all")).to_string(), ""]
+    lines = [(table if table.shape[1] > 2 else table.drop(columns="all")).to_string(), "", *amounts(frame)]
+    lines += [*(as_a_whole(found) for found in wholes(frame["paper"].unique())), ""]
     for row in frame.to_dict("records"):
         text = f"as the text says {there(row)}" if there(row) else ""
         ours = "; ".join(filter(None, (here(row), row["basis"], repeats(row), text, row["notes"])))

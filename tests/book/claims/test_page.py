@@ -29,13 +29,25 @@ def dashboard(house) -> BeautifulSoup:
 
 
 def test_the_dashboard_counts_then_lists(dashboard):
-    tally, table = dashboard.select("table")
+    tally, sorts, table = dashboard.select("table")
     frame = claims.ledger()
     shown = {tr["data-verdict"]: [int(td.text) for td in tr("td")] for tr in tally.tbody("tr")}
     assert shown == {v: list(row) for v, *row in claims.counts(frame).itertuples()}
     assert set(shown) == {REPRODUCED, CODE_ONLY, NOT_TESTABLE, NOT_YET}  # no row for what no claim is
     assert [o["value"] for o in dashboard.select_one("[name=verdict]")("option")] == ["", *shown]
-    assert [p.text for p in dashboard("p") if "role" not in p.attrs] == claims.amounts(frame)
+    assert [o["value"] for o in dashboard.select_one("[name=kind]")("option")] == ["", *claims.KINDS]
+    assert [p.text for p in dashboard("p") if "role" not in p.attrs] == []  # no table is recorded as a whole
+    found = [[cell.text for cell in tr(["th", "td"])] for tr in sorts.tbody("tr")]
+    assert found == [
+        [
+            f"{claims.AUTHORS[r['paper']]}: {r['sort']}",
+            claims.counted(r["families"]),
+            claims.counted(r["verdicts"]),
+            claims.told(r),
+        ]
+        for r in claims.tallies(frame).to_dict("records")
+    ]
+    assert [row[0] for row in found] == ["Pepe: numbers in the tables", "Pepe: bounds and digits"]
     rows = table.tbody("tr")
     assert [tr["id"] for tr in rows] == list(frame["id"])
     assert all(tr.th.text.endswith(tr["data-verdict"]) for tr in rows)  # said in words, not by colour only
@@ -68,7 +80,7 @@ def test_a_row_leads_to_its_cell_and_its_cause(dashboard):
 
 
 def test_the_dashboard_escapes_what_it_shows():
-    missing = dict.fromkeys(("ours", "repeat_low", "text"), float("nan"))
+    missing = dict.fromkeys(("ours", "repeat_low", "text", "sensitivity"), float("nan")) | {"placebos": {}}
     row = dict.fromkeys(claims.COLUMNS, "<b>&") | {"paper": "hua", "verdict": NOT_YET, "cause": ""} | missing
     shown = claims.dashboard_html(pd.DataFrame([row]))
     assert "<b>" not in shown
@@ -132,6 +144,9 @@ def test_the_filters_work_offline_and_on_a_phone(browser, dashboard, house, widt
         assert shown.count() == 1
         assert page.locator("[role=status]").inner_text() == f"1 of {everything} claims"
         page.select_option("[name=verdict]", "")
+        page.select_option("[name=kind]", "construction")
+        assert shown.count() == sum(c.kind == "construction" for c in claims.load())
+        page.select_option("[name=kind]", "")
         page.select_option("[name=paper]", "hua")
         assert shown.count() == len(claims.load("hua"))
         page.fill("[name=text]", "jpeg PerC-AL")

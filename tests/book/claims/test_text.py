@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from fairlib import __main__
 from fairlib.book import claims
-from fairlib.book.claims import NOT_REPRODUCED, NOT_TESTABLE, NOT_YET, REPRODUCED
+from fairlib.book.claims import NOT_REPRODUCED, REPRODUCED
 
 ROOT = Path(__file__).resolve().parents[3]
-METHODS = ("perc_al", "pgd", "ppgd", "lpa", "ours_a=0", "ours_a=1", "ours_a=5")
 FAR = dict.fromkeys(OTHERS, at(0.8))
 
 
@@ -26,30 +25,6 @@ def test_the_range_shown_holds_a_printed_number_exactly_if_the_range_does(e, hun
     shown = claims.repeats({"repeat_low": low, "repeat_high": high, "decimals": decimals})
     first, last = map(float, re.fullmatch(r"a repetition: (\S+) to (\S+)", shown).groups())
     assert (first <= hundredths / 100 <= last) == (low <= hundredths / 100 <= high)
-
-
-def test_what_nothing_has_is_not_counted(house):
-    table = claims.counts(claims.ledger("hua"))
-    untestable = sum(c.rule == "not_testable" for c in claims.load("hua"))
-    assert table.to_dict("index") == {
-        NOT_TESTABLE: {"hua": untestable, "all": untestable},
-        NOT_YET: {"hua": len(claims.load("hua")) - untestable, "all": len(claims.load("hua")) - untestable},
-    }
-    assert claims.as_text(claims.ledger("hua", REPRODUCED)) == "no such claim"
-
-
-def test_the_verdicts_are_summed_up_by_kind(house):
-    assert claims.amounts(claims.ledger()) == []
-    gain = CELL.replace("defended", "gain")
-    cells = {CELL: at(0.42), CELL.replace("0.1", "0.2"): at(0.5), CELL.replace("0.1", "0.3"): at(0.11)}
-    far = {key.replace("0.1", e): at(0.8) for key in OTHERS for e in ("0.1", "0.2", "0.3")}
-    claims.record("centroid_defense", cells | far | {gain: at(0.17)}, {})  # > 0, 15 to 20 points, and about 0.2
-    claims.record("table1", {f"{method}/success": at(0.5) for method in METHODS}, {})
-    assert claims.amounts(claims.ledger()) == [
-        "Pepe: of the 3 numbers in the tables, 33 % reproduced, 33 % not reproduced, 33 % undecided; "
-        "of the 3 other claims, 100 % reproduced.",
-        "Hua et al.: of the 7 numbers in the tables, 100 % not reproduced.",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +60,7 @@ def test_the_command_prints_text(house):
     done = run("claims", "--paper", "pepe", "--verdict", "not-reproduced")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^not reproduced +1$", done.stdout, re.MULTILINE)
-    assert REPRODUCED not in done.stdout.replace(NOT_REPRODUCED, "")
+    assert REPRODUCED not in re.sub(f"{NOT_REPRODUCED}|The rule says {REPRODUCED} of", "", done.stdout)
     assert "pepe-table1-eps0.1-defended  (Appendix A, table 1)" in done.stdout
     # 1.95996 sqrt(0.23 * 0.77 / 150) = 0.0673, with 0.008 in quadrature 0.0678, and 0.005: 0.1572 to 0.3028
     assert "paper 0.42, here 0.23 [0.22, 0.24]; a repetition: 0.16 to 0.30\n" in done.stdout
