@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fairlib import audit
-from fairlib.book.terms import CHAPTERS, PAPERS, VERDICTS
+from fairlib.book.terms import CHAPTERS, KINDS, PAPERS, VERDICTS
 
 FAULT = 70  # as sysexits.h has it for an error inside the software
 
@@ -20,8 +20,8 @@ def _claims() -> Run:
     from fairlib.book import claims
 
     def run(arguments: argparse.Namespace) -> tuple[str, int]:
-        verdict = arguments.verdict and arguments.verdict.replace("-", " ")
-        frame = claims.ledger(arguments.paper, verdict, arguments.chapter)
+        verdict, kind = (name and name.replace("-", " ") for name in (arguments.verdict, arguments.kind))
+        frame = claims.ledger(arguments.paper, verdict, arguments.chapter, kind)
         return (claims.as_json(frame) if arguments.json else claims.as_text(frame)), 0
 
     return run
@@ -64,8 +64,9 @@ def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     ledger = commands.add_parser("claims", help="every claim of both papers with its computed verdict")
     ledger.add_argument("--paper", choices=PAPERS, type=str.lower)
-    verdicts = [verdict.replace(" ", "-") for verdict in VERDICTS]
-    ledger.add_argument("--verdict", choices=verdicts, type=lambda text: text.lower().replace(" ", "-"))
+    for name, allowed in (("verdict", VERDICTS), ("kind", KINDS)):
+        words = [word.replace(" ", "-") for word in allowed]
+        ledger.add_argument(f"--{name}", choices=words, type=lambda text: text.lower().replace(" ", "-"))
     ledger.add_argument("--chapter", choices=CHAPTERS, type=str.lower, help="the page that settles the claims")
     ledger.add_argument("--json", action="store_true", help="print a JSON list, one object per claim")
     ledger.set_defaults(load=_claims)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fairlib.book.claims import holm
 from fairlib.book.claims.claim import Claim
 from fairlib.book.claims.estimate import Estimate
-from fairlib.book.claims.rules import RULES, mirrored, no_effect
+from fairlib.book.claims.rules import CELLS, RULES, mirrored, no_effect
 from fairlib.book.terms import (
     CODE_ONLY,
     NOT_REPRODUCED,
@@ -223,6 +223,9 @@ def _column(
             notes[f"no effect: wholly within ±{smallest:g}"] = None
         elif towards.high > 0:
             notes[f"an effect of {smallest:g} is excluded"] = None
+    if verdict == REPRODUCED and claim.rule in CELLS and not claim.parameters.get("alternatives"):
+        notes["no wrong answer is named that the number could be told from"] = None
+        return UNDECIDED
     if key in ps:
         notes[f"p = {ps[key]:.2g} by Holm over {ps[f'of {key}']} comparisons"] = None
         if verdict == REPRODUCED and ps[key] >= holm.LEVEL:

@@ -17,7 +17,7 @@ FOLDED = 25  # a chapter with more claims than that folds its list
 
 
 def dashboard_html(frame: pd.DataFrame) -> str:
-    """The front page's dashboard: counts by verdict and paper, the `tallies`, tables as wholes, one row per claim.
+    """The front page's dashboard: claims by verdict, the `tallies` of all kinds, tables as wholes, one row per claim.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         filters and works them, `custom.css` beside it lays it out. A row links to the cell that shows its number and,
         where the verdict falls short, to the cause.
     """
-    table = counts(frame)
+    table = counts(frame[frame["kind"] == CLAIM])
     papers = [AUTHORS[p] for p in table.columns.drop("all")]
     count_rows = [(v, "".join(f"<td>{k}</td>" for k in row)) for v, *row in table.itertuples()]
     options = {
         "paper": [(p, AUTHORS[p]) for p in PAPERS],
-        "verdict": [(v, f"{MARKS[v]} {v}") for v in table.index],
+        "verdict": [(v, f"{MARKS[v]} {v}") for v in VERDICTS if v in set(frame["verdict"])],
         "kind": [(kind, kind) for kind in KINDS if kind in set(frame["kind"])],
     }
     selects = "".join(
@@ -47,7 +47,7 @@ def dashboard_html(frame: pd.DataFrame) -> str:
     )
     parts = [
         '<div id="ledger" class="ledger">',
-        '<table class="counts"><caption>Claims by verdict and paper</caption>',
+        '<table class="counts"><caption>Claims of the papers by verdict; other kinds are below</caption>',
         _header(["Verdict", *papers, "Both"]),
         "<tbody>",
         *(f'<tr data-verdict="{v}"><th scope="row">{_mark(v)}</th>{cells}</tr>' for v, cells in count_rows),

@@ -37,8 +37,8 @@ def sensitivity(claim: Claim, estimates: Mapping[str, Estimate]) -> float:
     -------
     float
         Of a printed number: of `DRAWS` further trainings of ours, each measured on as many images and rounded as the
-        paper rounds, put in the paper's place. Of a side of zero: where the effect is the smallest one of interest. Of
-        the same: where there is no difference. NaN for the other rules.
+        paper rounds, put in the paper's place; none where the claim names no alternative. Of a side of zero: where the
+        effect is the smallest one of interest. Of the same: where there is no difference. NaN for the other rules.
 
     Notes
     -----
@@ -46,6 +46,8 @@ def sensitivity(claim: Claim, estimates: Mapping[str, Estimate]) -> float:
     claim's own. The others are exact, given the width of our interval.
     """
     ours = estimates[claim.quantity]
+    if claim.rule in CELLS and not claim.parameters.get("alternatives"):
+        return 0.0  # such a number is undecided, whatever is printed
     if claim.rule in CELLS:
         return float(_reproduced(claim, ours, alternatives(claim, estimates), _further(claim, ours)).mean())
     return _called(claim, ours, 0.0 if claim.rule == "equivalent" else claim.parameters.get("smallest", math.nan))

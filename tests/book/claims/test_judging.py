@@ -166,3 +166,13 @@ def test_a_number_among_the_alternatives_is_as_uncertain_as_ours():
     assert claims.judge(named, {"gain": ours, "wrong": at(0.15)}) == UNDECIDED
     assert claims.judge(named, {"gain": ours, "wrong": at(0.4)}) == REPRODUCED
     assert claims.judge(named, {"gain": ours}) == NOT_YET
+
+
+def test_a_number_that_nothing_else_could_give_is_not_reproduced_by_silence():
+    """However wide the interval: without a wrong answer to tell it from, nothing is decided for it."""
+    claim = said(rule="matches", parameters={"value": 0.15, "decimals": 2})
+    found = judged(claim, gain=at(0.14, 0.0, 0.3))
+    assert (found.verdict, found.notes) == (
+        UNDECIDED, ("no wrong answer is named that the number could be told from",),
+    )  # fmt: skip
+    assert judged(claim, gain=at(0.5)).verdict == NOT_REPRODUCED

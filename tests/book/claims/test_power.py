@@ -41,16 +41,16 @@ def test_another_training_is_reproduced_as_often_as_simulated():
     assert claims.sensitivity(claim, far) == pytest.approx(share, abs=0.03)
 
 
-def test_without_alternatives_it_is_what_the_interval_says():
-    assert claims.sensitivity(said(**CELL), {MINE: TEN}) == pytest.approx(0.96, abs=0.015)
-    one = at(600.0, 590.0, 615.0)
-    assert claims.sensitivity(said(value=600, decimals=2), {MINE: one}) == pytest.approx(0.95, abs=0.015)
+def test_where_the_wrong_answer_is_far_it_is_what_the_interval_says():
+    far = {"alternatives": [NET]}
+    assert claims.sensitivity(said(**CELL, **far), {MINE: TEN, NET: at(0.9)}) == pytest.approx(0.96, abs=0.015)
+    one = {MINE: at(600.0, 590.0, 615.0), NET: at(9.0)}
+    assert claims.sensitivity(said(value=600, decimals=2, **far), one) == pytest.approx(0.95, abs=0.015)
+    assert claims.sensitivity(said(**CELL), {MINE: TEN}) == 0  # it is never told from anything
     assert claims.sensitivity(said(**CELL, alternatives=[DATA]), {MINE: TEN, DATA: TEN}) == 0
-    ranged = said("matches_range", low=0.40, high=0.50, decimals=2, n=150)
-    assert claims.sensitivity(ranged, {MINE: TEN}) == pytest.approx(0.999, abs=0.002)
-    assert claims.sensitivity(said(**CELL), {MINE: TEN}) == claims.sensitivity(
-        said(**CELL), {MINE: TEN}
-    )  # a fixed seed
+    ranged = said("matches_range", low=0.40, high=0.50, decimals=2, n=150, **far)
+    assert claims.sensitivity(ranged, {MINE: TEN, NET: at(0.9)}) == pytest.approx(0.999, abs=0.002)
+    assert claims.sensitivity(ranged, one) == claims.sensitivity(ranged, one)  # a fixed seed
 
 
 def test_the_wrong_answer_is_judged_with_ours_as_its_alternative():

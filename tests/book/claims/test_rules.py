@@ -7,7 +7,10 @@ import pytest
 from book.claims.hand_made import ESTIMATES, ONE, SHARP, TEN, WIDE, at
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
 
+from fairlib import intervals
 from fairlib.book import claims
 from fairlib.book.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, RULES, UNDECIDED
 
@@ -245,3 +248,20 @@ def test_an_estimate_that_is_none_is_refused(wrong, said):
 )
 def test_an_estimate_says_what_it_rests_on(estimate, units, basis):
     assert (estimate.units, estimate.basis) == (units, basis)
+
+
+def test_the_rules_are_the_tests_of_scipy_and_statsmodels():
+    """Two one-sided t-tests at 0.025: of a difference within the smallest effect, and of one above zero, or of none."""
+    random, verdicts = np.random.default_rng(0), {"equivalent": set(), "positive": set()}
+    for _ in range(300):
+        values = random.normal(random.uniform(-0.04, 0.04), random.uniform(0.005, 0.05), 10)
+        e = claims.Estimate(**intervals.over_seeds(values), anchor="cell")
+        inside = DescrStatsW(values).ttost_mean(-0.02, 0.02)[0] < 0.025
+        assert (claims.equivalent(e, smallest=0.02) == REPRODUCED) == inside == claims.no_effect(e, 0.02)
+        above = stats.ttest_1samp(values, 0, alternative="greater").pvalue < 0.025
+        excluded = stats.ttest_1samp(values, 0.02, alternative="less").pvalue < 0.025
+        expected = NOT_REPRODUCED if excluded else REPRODUCED if above else UNDECIDED
+        assert claims.positive(e, smallest=0.02) == expected
+        verdicts["equivalent"].add(inside)
+        verdicts["positive"].add(expected)
+    assert verdicts == {"equivalent": {True, False}, "positive": {REPRODUCED, NOT_REPRODUCED, UNDECIDED}}

@@ -80,6 +80,9 @@ def test_the_command_takes_names_as_they_are_written(house, capsys):
     assert printed("--chapter", "Centroid_Defense", "--verdict", NOT_REPRODUCED) == found
     assert printed("--paper", "hua", "--verdict", "reproduced") == "no such claim"
     assert printed("--chapter", "fgsm").count("  paper ") == sum(c.chapter == "fgsm" for c in claims.load())
+    conjectures = sum(c.kind == "future work" for c in claims.load())
+    assert printed("--kind", "future-work").count("  paper ") == printed("--kind", "Future work").count("  paper ")
+    assert printed("--kind", "future-work").count("  paper ") == conjectures > 0
     with pytest.raises(SystemExit):
         printed("--chapter", "fgms")
     assert "centroid_defense" in capsys.readouterr().err
