@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fairlib.book.claims.tables import Whole, wholes
-from fairlib.book.claims.tallies import amounts, counts
+from fairlib.book.claims.tallies import CELLS_OF_TABLES, amounts, counts, sorts
 
 
 def here(row: Mapping[str, object]) -> str:
@@ -121,7 +121,8 @@ def as_text(frame: pd.DataFrame) -> str:
         return "no such claim"
     table = counts(frame)
     lines = [(table if table.shape[1] > 2 else table.drop(columns="all")).to_string(), "", *amounts(frame)]
-    lines += [*(as_a_whole(found) for found in wholes(frame["paper"].unique())), ""]
+    with_tables = frame.loc[sorts(frame) == CELLS_OF_TABLES, "paper"].unique()
+    lines += [*map(as_a_whole, wholes(with_tables)), ""]
     for row in frame.to_dict("records"):
         text = f"as the text says {there(row)}" if there(row) else ""
         ours = "; ".join(filter(None, (here(row), row["basis"], repeats(row), text, row["notes"])))
