@@ -18,7 +18,6 @@ from myst_parser.parsers.mdit import create_md_parser
 
 from book._ext import api, house, published
 from fairlib.book import claims
-from tools.render import render
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())

@@ -5,7 +5,6 @@ python -m tools.paper, after tools/render.py
 
 import copy
 import shutil
-import subprocess
 import sys
 import tomllib
 from datetime import date
@@ -25,7 +24,25 @@ MARGINS = {"top": "20mm", "bottom": "22mm", "left": "20mm", "right": "20mm"}
 FOOTER = '<div style="width: 100%; font: 8pt sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 # What a reader of paper has no use for: ways to click, and the code that draws and formats, which the site folds.
 SCREEN = "a.headerlink, button, form, script, .ledger form, details.above-input, .tag_hide-input > .cell_input"
-STYLE = (ROOT / "book" / "paper.css").read_text(encoding="utf-8")
+# Chromium's options: A4, with bookmarks from the headings, tags for who hears it, and the sheet's number.
+SHEET = {"width": 643, "height": 960}  # CSS pixels of A4 within the margins
+FORMAT = {
+    "format": "A4", "margin": MARGINS, "print_background": True, "outline": True, "tagged": True,
+    "display_header_footer": True, "header_template": "<span></span>", "footer_template": FOOTER,
+}  # fmt: skip
+PATIENCE = 1_200_000  # milliseconds: a busy machine may take its time
+# What the page should show and does not: pictures that are missing, formulas that are none.
+UNDRAWN = """() => [...[...document.images].filter(i => !i.naturalWidth).map(i => i.src),
+  ...[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)]"""
+# A formula that is wider than the sheet is set smaller.
+FIT = """() => { for (const box of document.querySelectorAll('div.math')) {
+  const formula = box.querySelector('mjx-math')?.getBoundingClientRect().width ?? 0
+  const room = box.clientWidth - (box.querySelector('.eqno')?.offsetWidth ?? 0) - 8
+  if (formula > room) box.querySelector('mjx-container').style.fontSize = `${100 * room / formula}%`
+} }"""
+# The sheet's number behind each title in the contents.
+NUMBER = """numbers => { for (const line of document.querySelectorAll('nav a'))
+  line.querySelector('b').textContent = numbers[line.querySelector('span').textContent] ?? '' }"""
 
 
 def parts(root: Path = ROOT) -> dict[str, list[str]]:
@@ -35,7 +52,7 @@ def parts(root: Path = ROOT) -> dict[str, list[str]]:
 
 
 def place(page: str, fragment: str = "") -> str:
-    """The id in the PDF of a page such as `notebooks/fgsm`, or of a place on it; places of two pages may share a name."""
+    """The id in the PDF of a page such as `notebooks/fgsm`, or of a place on it: two pages may share its name."""
     return f"{page}#{fragment}".replace("/", "-").replace("#", "--")
 
 
@@ -81,22 +98,18 @@ def linked(address: str, page: str, pages: set[str]) -> str | None:
     return "#" + place(target, fragment) if target in pages else None
 
 
-def contents(titles: dict[str, dict[str, str]], numbers: dict[str, int]) -> str:
-    """The table of contents: parts, the titles of their pages, and the number of the sheet where each begins."""
+def contents(titles: dict[str, dict[str, str]]) -> str:
+    """The table of contents: parts, the titles of their pages, and room for the number of the sheet of each."""
     lines = []
     for part, pages in titles.items():
         lines += [f'<li class="part">{escape(part)}</li>'] if part else []
         for page, title in pages.items():
-            number = numbers.get(title, "")
-            lines.append(f'<li><a href="#{place(page)}"><span>{escape(title)}</span><b>{number}</b></a></li>')
+            lines.append(f'<li><a href="#{place(page)}"><span>{escape(title)}</span><b>000</b></a></li>')
     return f"<nav><h1>Contents</h1><ol>{''.join(lines)}</ol></nav>"
 
 
-def assembled(site: Path, numbers: dict[str, int], root: Path = ROOT) -> str:
-    """The book as one page of HTML, to lie beside the site's folder.
-
-    numbers: the sheet on which the page of each title begins, once it is known.
-    """
+def assembled(site: Path, root: Path = ROOT) -> str:
+    """The book as one page of HTML, to lie beside the site's folder."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     whole = {page for pages in parts(root).values() for page in pages}
@@ -110,14 +123,15 @@ def assembled(site: Path, numbers: dict[str, int], root: Path = ROOT) -> str:
         f"<p>{escape(config['author'])}</p><p>Version {project['version']}, {date.today().isoformat()}</p>"
         f"<p>© {escape(config['copyright'])}</p><p>The code that draws and formats is left out here: the site and the "
         "notebooks have it. Solutions of exercises are unfolded.</p></section>",
-        contents(titles, numbers),
+        contents(titles),
     ]
     for part, pages in parts(root).items():
         body += [f'<h1 class="part">{escape(part)}</h1>'] if part else []
         body += [str(articles[page]) for page in pages]
+    style = (root / "book" / "paper.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">'
-        f"<title>{escape(config['title'])}</title>{head(site, parts(root)[''][0])}<style>{STYLE}</style></head>"
+        f"<title>{escape(config['title'])}</title>{head(site, parts(root)[''][0])}<style>{style}</style></head>"
         f"<body>{''.join(body)}</body></html>"
     )
 
@@ -160,27 +174,21 @@ def printed(site: Path, root: Path = ROOT) -> Path:
     if browser is None:
         raise RuntimeError("no Chromium here, which prints the book: install chromium, or print pages of the site")
     page_path, pdf = site.parent / "paper.html", site.parent / "book.pdf"
+    page_path.write_text(assembled(site, root), encoding="utf-8")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
-        page = chromium.new_page()
-        page.set_default_timeout(600_000)
-        numbers = {}
-        for _ in range(2):
-            page_path.write_text(assembled(site, numbers, root), encoding="utf-8")
-            page.goto(page_path.as_uri())
-            page.wait_for_function("!window.MathJax || window.MathJax.startup?.promise")
-            page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
-            wrong = page.evaluate(
-                "[...[...document.images].filter(i => !i.naturalWidth).map(i => i.src),"
-                " ...[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)]"
-            )
-            if wrong:
-                raise RuntimeError(f"not drawn: {', '.join(wrong)}")
-            page.pdf(
-                path=pdf, format="A4", margin=MARGINS, print_background=True, outline=True, tagged=True,
-                display_header_footer=True, header_template="<span></span>", footer_template=FOOTER,
-            )  # fmt: skip
-            numbers = starts(pdf)
+        page = chromium.new_page(viewport=SHEET)
+        page.set_default_timeout(PATIENCE)
+        page.emulate_media(media="print")
+        page.goto(page_path.as_uri())
+        page.wait_for_function("!window.MathJax || window.MathJax.startup?.promise")
+        page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+        if wrong := page.evaluate(UNDRAWN):
+            raise RuntimeError(f"not drawn: {', '.join(wrong)}")
+        page.evaluate(FIT)
+        page.pdf(path=pdf, **FORMAT)
+        page.evaluate(NUMBER, starts(pdf))
+        page.pdf(path=pdf, **FORMAT)
         chromium.close()
     page_path.unlink()
     return pdf
@@ -189,5 +197,5 @@ def printed(site: Path, root: Path = ROOT) -> Path:
 if __name__ == "__main__":
     try:
         print(printed(ROOT / "book" / "_build" / "html"))
-    except (RuntimeError, subprocess.SubprocessError) as error:
+    except RuntimeError as error:
         sys.exit(f"error: {error}")

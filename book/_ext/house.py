@@ -1,4 +1,4 @@
-"""What this book asks of Sphinx: what the last run here showed, alt texts, whose photographs these are, heads of pages."""
+"""What this book asks of Sphinx: what the last run here showed, alt texts, whose photographs are shown, heads."""
 
 import json
 import re

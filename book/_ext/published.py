@@ -1,4 +1,4 @@
-"""What a page carries once it is published: version and date, its address, what a link to it shows, ways to the source."""
+"""What a published page carries: version and date, its address, what a link to it shows, ways to the source."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def project(root: Path) -> dict:
 
 
 def address(book: dict) -> str:
-    """Where the site is, with a slash at the end: `site` of `[tool.book]`, else GitHub's Pages of the repository, else "".
+    """Where the site is, with a slash at the end: `site`, else GitHub's Pages of the repository, else "".
 
     book: the table `[tool.book]` of pyproject.toml.
     """
@@ -104,7 +104,7 @@ def foot(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
 
 
 def card(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
-    """What a link to the page shows elsewhere: Open Graph's title, description and picture, where there is an address."""
+    """What a link to the page shows elsewhere, where the site has an address: title, description and picture."""
     config = app.config
     if not (doctree and config.html_baseurl and app.builder.name == "html"):
         return
@@ -127,7 +127,7 @@ def editable(app: Sphinx, pagename: str, templatename: str, context: dict, doctr
     """A chapter is edited in the .md of its pair."""
     groups = [group.get("buttons", []) for group in context.get("header_buttons", [])]
     for button in (button for group in groups for button in group):
-        if button["label"] == "source-edit-button":
+        if button.get("label") == "source-edit-button":
             button["url"] = re.sub(r"\.ipynb$", ".md", button["url"])
 
 
