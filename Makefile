@@ -90,7 +90,7 @@ lock: $(READY)  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml --upgrade \
 		--no-emit-package opencv-python --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
-cpu:  ## Install PyTorch's build without CUDA, before anything else: 1 GB in place of 7
+cpu:  ## Install PyTorch's build without CUDA, before anything else: 2.5 GB in place of 7
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --index-url $(CPU_BUILD) \
 		$(shell grep -E '^torch(vision)?==' requirements.lock | tr -d '\r')
@@ -108,8 +108,9 @@ help:  ## List the targets
 $(READY): requirements.lock requirements-nodeps.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "This book needs Python 3.11 or later; name yours: make PYTHON=/path/to/python3"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned packages into $(VENV): some minutes and about $(if $(wildcard $(VENV)/cpu),1,7) GB the first time"
+	@echo "Installing the pinned packages into $(VENV): some minutes and about $(if $(wildcard $(VENV)/cpu),2.5,7) GB the first time"
 	grep -vE '$(if $(wildcard $(VENV)/cpu),$(CUDA),^$$)' requirements.lock >$(VENV)/pinned.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(VENV)/pinned.txt -r requirements-nodeps.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(wildcard $(VENV)/cpu),--extra-index-url $(CPU_BUILD)) \
+		--no-deps -r $(VENV)/pinned.txt -r requirements-nodeps.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

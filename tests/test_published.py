@@ -179,7 +179,6 @@ def test_the_workflows_are_sound(path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("permissions: {}", "permissions: write-all"),
         ("actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8", "actions/checkout@main"),
         ('make versions AT="$AT"', "make versions AT=${{ github.head_ref }}"),
         ("runs-on: ubuntu-24.04", "runs-in: ubuntu-24.04"),

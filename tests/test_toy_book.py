@@ -1,5 +1,6 @@
 """A book of three pages: what it carries when it is published, and that a fault ends the build and is named."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -9,11 +10,31 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
+from pypdf import PdfReader
 
-from tools import notebooks, render
+from tools import notebooks, paper, render
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES = "A page that says what a toy needs."
+LINKED = """
+See {doc}`/book/changelog`, [elsewhere](https://example.org/there) and $x^2$.
+
+```{code-cell} ipython3
+:tags: [hide-input]
+
+drawn_and_formatted = 1
+```
+
+:::{admonition} Solution
+:class: dropdown
+
+Unfolded on paper.
+:::
+
+## A section
+
+Words.
+"""
 CHAPTER = """\
 # Is it <b>bold</b> & fair?
 
@@ -58,7 +79,7 @@ def change(path: Path, action) -> None:
 def published(tmp_path_factory) -> Path:
     """The site of a book whose repository is on GitHub."""
     root = tmp_path_factory.mktemp("published") / "toy"
-    pages = {"notebooks/chapter.md": CHAPTER, "book/changelog.md": f"# Changelog\n\n{LINES}\n"}
+    pages = {"notebooks/chapter.md": CHAPTER + LINKED, "book/changelog.md": f"# Changelog\n\n{LINES}\n"}
     return render.render(toy(root, pages, "https://github.com/Owner/Name")).parent
 
 
@@ -124,6 +145,56 @@ def test_a_page_says_its_version_and_leads_to_what_changed(published):
     foot = page(published, "notebooks/chapter").select_one(".extra_footer")
     assert foot.get_text(strip=True).startswith("Version 1.2.3")
     assert [a["href"] for a in foot("a")] == ["../book/changelog.html"]  # a toy has no errata
+
+
+@pytest.fixture(scope="module")
+def pdf(published) -> PdfReader:
+    """That book on paper."""
+    if not any(map(shutil.which, paper.BROWSERS)):
+        reason = "no Chromium here, which prints the book"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return PdfReader(paper.printed(published, published.parents[2]))
+
+
+def test_the_pdf_has_every_page_its_contents_and_bookmarks(pdf):
+    texts = [sheet.extract_text() for sheet in pdf.pages]
+    whole = "\n".join(texts)
+    assert pdf.metadata.title == "Fair and Robust?"
+    assert "Version 1.2.3" in texts[0]
+    assert "6 * 7" in whole and "Unfolded on paper." in whole and "drawn_and_formatted" not in whole
+    titles = paper.starts(pdf)
+    assert {"Contents", "Is it bold & fair?", "A section", "All", "Changelog"} <= set(titles)
+    for title in ("Is it bold & fair?", "Changelog"):
+        assert re.search(rf"{re.escape(title)}\s*{titles[title]}\n", texts[1] + "\n")
+        assert title in texts[titles[title] - 1]
+    assert [entry.title for entry in pdf.outline if not isinstance(entry, list)][-1] == "All"
+
+
+def test_the_links_of_the_pdf_lead_somewhere(pdf):
+    links = [note.get_object() for sheet in pdf.pages for note in sheet.get("/Annots", [])]
+    outside = [link["/A"]["/URI"] for link in links if "/A" in link and "/URI" in link["/A"]]
+    assert outside == ["https://example.org/there"]
+    places = [link.get("/Dest") or link["/A"].get("/D") for link in links if "/URI" not in link.get("/A", {})]
+    assert len(places) == 3  # two in the contents, one in the text
+    assert {str(place).removeprefix("/") for place in places} <= {
+        name.removeprefix("/") for name in pdf.named_destinations
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("#here", "#notebooks-a--here"),
+        ("../book/b.html#x", "#book-b--x"),
+        ("../book/b.html", "#book-b"),
+        ("https://example.org/#x", "https://example.org/#x"),
+        ("mailto:x@example.org", "mailto:x@example.org"),
+        ("../genindex.html", None),
+        ("../_images/x.png", None),
+    ],
+)
+def test_a_link_on_paper(address, place):
+    assert paper.linked(address, "notebooks/a", {"notebooks/a", "book/b"}) == place
 
 
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

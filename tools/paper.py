@@ -53,7 +53,7 @@ def parts(root: Path = ROOT) -> dict[str, list[str]]:
 
 def place(page: str, fragment: str = "") -> str:
     """The id in the PDF of a page such as `notebooks/fgsm`, or of a place on it: two pages may share its name."""
-    return f"{page}#{fragment}".replace("/", "-").replace("#", "--")
+    return page.replace("/", "-") + (f"--{fragment}" if fragment else "")
 
 
 def article(site: Path, page: str, pages: set[str]) -> Tag:
@@ -149,9 +149,8 @@ def head(site: Path, page: str) -> str:
     return "".join(kept)
 
 
-def starts(pdf: Path) -> dict[str, int]:
+def starts(reader: PdfReader) -> dict[str, int]:
     """The number of the sheet (from 1) on which each bookmark's place is, by its title."""
-    reader = PdfReader(pdf)
 
     def found(entries: list) -> dict[str, int]:
         numbers = {}
@@ -187,7 +186,7 @@ def printed(site: Path, root: Path = ROOT) -> Path:
             raise RuntimeError(f"not drawn: {', '.join(wrong)}")
         page.evaluate(FIT)
         page.pdf(path=pdf, **FORMAT)
-        page.evaluate(NUMBER, starts(pdf))
+        page.evaluate(NUMBER, starts(PdfReader(pdf)))
         page.pdf(path=pdf, **FORMAT)
         chromium.close()
     page_path.unlink()

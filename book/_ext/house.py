@@ -48,8 +48,13 @@ def filled(notebook: str, live: Path) -> str:
 def described(app: Sphinx, doctree: nodes.document) -> None:
     """Warn of each picture of a page that has no alt text; `described_image` does so for those that cells display."""
     for image in doctree.findall(nodes.image):
-        if not image.get("alt", "").strip() and "cell_output" not in str(image.parent.get("classes", "")):
-            LOGGER.warning("%s has no alt text", image["uri"], location=image)
+        around = [image]
+        while around[-1].parent:
+            around.append(around[-1].parent)
+        displayed = any("cell_output" in node.get("classes", []) for node in around)
+        if not image.get("alt", "").strip() and not displayed:
+            place = next((node for node in around if node.line), image)
+            LOGGER.warning("%s has no alt text", image["uri"], location=place)
 
 
 def uncredited(notebook: str) -> list[int]:
