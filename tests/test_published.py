@@ -227,9 +227,15 @@ def test_of_a_freeze_only_what_a_notebook_asks_for_is_installed_before():
     assert {"torch", "numpy", "matplotlib", "pyiqa", "ipython", "nbclient"} <= names
     assert not {"pytest", "jupyter-book", "fairness-robustness-book"} & names
     freeze = (
-        "numpy==2.0.2\nIPython==7.34.0\n-e git+https://x@y#egg=z\ntorch @ https://example.org/torch.whl\npytest==8.0\n"
+        "numpy==2.0.2\nIPython==7.34.0\n-e git+https://x@y#egg=z\npytest==8.0\n"
+        "torch @ https://example.org/whl/torch-2.9.0%2Bcu126-cp312-cp312-linux_x86_64.whl\ntorchvision==0.24.0+cu126\n"
     )
-    assert alone.pinned(freeze, names) == ["IPython==7.34.0", "numpy==2.0.2"]
+    assert alone.pinned(freeze, names) == [
+        "IPython==7.34.0",
+        "numpy==2.0.2",
+        "torch==2.9.0",
+        "torchvision==0.24.0",
+    ]
 
 
 def test_a_lone_notebook_is_run_in_an_empty_folder_and_again_after_a_restart(tmp_path):

@@ -49,10 +49,10 @@ A chapter that asks one question of a toy.
 def toy(root: Path, pages: dict[str, str], repository: str = "") -> Path:
     """A book of these files, in the house's styles and with its extensions, each cell executed to no output."""
     (root / "book").mkdir(parents=True)
-    for name in ("_ext", "_static", "references.bib"):
+    for name in ("_ext", "_static", "paper.css", "references.bib"):
         (root / "book" / name).symlink_to(ROOT / "book" / name)
     shutil.copy(ROOT / "_config.yml", root)
-    project = '[project]\nversion = "1.2.3"\n[tool.book]\nrepository = "{}"\nbranch = "trunk"\n'
+    project = '[project]\nversion = "1.2.3"\ndescription = "A toy"\n[tool.book]\nrepository = "{}"\nbranch = "trunk"\n'
     (root / "pyproject.toml").write_text(project.format(repository))
     (root / "notebooks").mkdir()
     for name, text in pages.items():

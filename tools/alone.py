@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 EXTRA = "notebooks"  # what a lone notebook's first cell installs
 RUNNER = ("ipykernel", "nbclient")
+FROZEN = re.compile(r"([\w.-]+)(?:==| @ \S+/[A-Za-z]\w*-)(\d[\w.]*)")
 RESTART = "restart the kernel"  # as that cell asks where it replaced what was in use
 
 
@@ -39,9 +40,12 @@ def asked(root: Path = ROOT) -> set[str]:
 
 
 def pinned(freeze: str, names: set[str]) -> list[str]:
-    """Of the lines `name==version` of a `pip freeze`, those of these names: what is there before the notebook is."""
-    lines = (re.fullmatch(r"([\w.-]+)==(\S+)", line.strip()) for line in freeze.splitlines())
-    return sorted(line[0] for line in lines if line and canonicalize_name(line[1]) in names)
+    """Of a `pip freeze` the packages of these names, as `name==version`: what is there before the notebook is.
+
+    A build, as in `torch==2.9.0+cu126` or in the address of such a wheel, is left out.
+    """
+    lines = (FROZEN.match(line.strip()) for line in freeze.splitlines())
+    return sorted(f"{line[1]}=={line[2]}" for line in lines if line and canonicalize_name(line[1]) in names)
 
 
 def read(source: str) -> str:
