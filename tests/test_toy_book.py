@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -152,7 +153,7 @@ def pdf(published) -> PdfReader:
     """That book on paper."""
     if not any(map(shutil.which, paper.BROWSERS)):
         reason = "no Chromium here, which prints the book"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        pytest.fail(reason) if os.environ.get("CI") and sys.platform == "linux" else pytest.skip(reason)
     return PdfReader(paper.printed(published, published.parents[2]))
 
 
@@ -160,7 +161,7 @@ def test_the_pdf_has_every_page_its_contents_and_bookmarks(pdf):
     texts = [sheet.extract_text() for sheet in pdf.pages]
     whole = "\n".join(texts)
     assert pdf.metadata.title == "Fair and Robust?"
-    assert "Version 1.2.3" in texts[0]
+    assert "Fair and Robust?" in texts[0] and "Version 1.2.3" in texts[0]
     assert "6 * 7" in whole and "Unfolded on paper." in whole and "drawn_and_formatted" not in whole
     titles = paper.starts(pdf)
     assert {"Contents", "Is it bold & fair?", "A section", "All", "Changelog"} <= set(titles)

@@ -119,7 +119,7 @@ def assembled(site: Path, root: Path = ROOT) -> str:
         for part, pages in parts(root).items()
     }
     body = [
-        f'<section class="title"><h1>{escape(config["title"])}</h1><p>{escape(project["description"])}</p>'
+        f'<section class="title"><p>{escape(config["title"])}</p><p>{escape(project["description"])}</p>'
         f"<p>{escape(config['author'])}</p><p>Version {project['version']}, {date.today().isoformat()}</p>"
         f"<p>© {escape(config['copyright'])}</p><p>The code that draws and formats is left out here: the site and the "
         "notebooks have it. Solutions of exercises are unfolded.</p></section>",
