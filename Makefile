@@ -1,13 +1,21 @@
 # The front door: `make help` says what there is.
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/ready
-PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 # Notebooks run two at a time, so each takes half the cores.
-CORES := $(shell getconf _NPROCESSORS_ONLN)
+CORES := $(or $(NUMBER_OF_PROCESSORS),$(shell getconf _NPROCESSORS_ONLN))
 TWO_AT_A_TIME := FAIRLIB_PROFILE=embedded FAIRLIB_DEVICE=cpu OMP_NUM_THREADS=$(shell echo $$(( $(CORES) > 1 ? $(CORES) / 2 : 1 )))
 NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1800 -n 2 --dist loadfile $(or $(NOTEBOOKS),notebooks)
+UNITS := -m pytest -n 2 --dist loadfile --ignore tests/test_book.py --ignore tests/test_browser.py
+# PyTorch without CUDA: where it is from, and which of the pinned packages it does not ask for.
+CPU_BUILD := https://download.pytorch.org/whl/cpu
+CUDA := ^(nvidia-|cuda-|triton)
+# How uv takes the versions that pyproject.toml allows.
+VERSIONS_oldest := lowest-direct
+VERSIONS_newest := highest
+OTHER = .venv-$(AT)/$(notdir $(BIN))
 # Other machines, as far as this one can act them: older instructions, what most laptops have, other numbers of threads.
 MACHINES := old laptop one-thread two-threads three-threads
 old := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 MKL_CBWR=COMPATIBLE
@@ -17,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2
 three-threads := OMP_NUM_THREADS=3
 
 .DEFAULT_GOAL := help
-.PHONY: book html test machines reproduce verify sync lock clean help
+.PHONY: book html pdf site.zip test units machines versions alone links reproduce verify sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -26,12 +34,40 @@ book: $(READY)  ## Run the notebooks that changed, then build the site; prints w
 html: $(READY)  ## Build the site from the stored outputs, without running anything
 	$(BIN)/python tools/render.py
 
+pdf: html  ## Print the whole book, from the stored outputs, into one PDF (with Chromium)
+	$(BIN)/python -m tools.paper
+
+site.zip: html  ## Put the site, from the stored outputs, into one file that is unpacked and opened anywhere
+	$(BIN)/python -m tools.release zip
+
 test: $(READY)  ## Check everything: style, pairs, units, the site in a browser, each notebook's outputs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/python -m tools.notebooks check
-	$(TWO_AT_A_TIME) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_book.py --ignore tests/test_browser.py
+	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
 	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python $(NBVAL)
+
+units: $(READY)  ## Check the package alone: neither the site nor the notebooks' outputs
+	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
+
+versions:  ## Check the package with other versions than the pinned ones: AT=oldest or AT=newest of those allowed
+	$(if $(VERSIONS_$(AT)),,$(error say which versions: AT=oldest or AT=newest))
+	test -d .venv-$(AT) || $(PYTHON) -m venv .venv-$(AT)
+	$(OTHER)/python -m pip install --quiet --disable-pip-version-check uv
+	$(OTHER)/uv pip install --python $(OTHER)/python --resolution $(VERSIONS_$(AT)) -e '.[book,test,reproduce]'
+	$(OTHER)/uv pip install --python $(OTHER)/python --no-deps -r requirements-nodeps.lock
+	$(OTHER)/uv pip install --python $(OTHER)/python --no-deps --reinstall opencv-python-headless
+	touch .venv-$(AT)/ready
+	$(MAKE) VENV=.venv-$(AT) units
+
+alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=text
+	$(BIN)/python -m tools.alone --only='$(ONLY)' $(if $(VERSIONS),--versions '$(VERSIONS)')
+
+links: $(READY)  ## Ask for every address that the book names, over the network
+	$(BIN)/python tools/render.py linkcheck
+
+release: pdf site.zip  ## Check that this is the version of TAG=v1.2.3, and gather its files in book/_build/release
+	$(BIN)/python -m tools.release gather --tag '$(TAG)'
 
 machines: $(READY) $(addprefix as-,$(or $(AS),$(MACHINES)))  ## Compare the notebooks' outputs as computed by other machines; AS=old for one, NOTEBOOKS="..." for some
 
@@ -54,18 +90,27 @@ lock: $(READY)  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml --upgrade \
 		--no-emit-package opencv-python --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
+cpu:  ## Install PyTorch's build without CUDA, before anything else: 2.5 GB in place of 7
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --index-url $(CPU_BUILD) \
+		$(shell grep -E '^torch(vision)?==' requirements.lock | tr -d '\r')
+	@touch $(VENV)/cpu
+	$(MAKE) $(READY)
+
 clean:  ## Remove what was built (the environment stays)
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z.]*\):.*##  *\(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # The environment, made again when what it is made from changes. The lock names every package, but opencv-python: it
 # overwrites opencv-python-headless, which does the same without a screen's libraries.
 $(READY): requirements.lock requirements-nodeps.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "This book needs Python 3.11 or later; name yours: make PYTHON=/path/to/python3"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned packages into $(VENV): some minutes and about 7 GB the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock -r requirements-nodeps.lock
+	@echo "Installing the pinned packages into $(VENV): some minutes and about $(if $(wildcard $(VENV)/cpu),2.5,7) GB the first time"
+	grep -vE '$(if $(wildcard $(VENV)/cpu),$(CUDA),^$$)' requirements.lock >$(VENV)/pinned.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(wildcard $(VENV)/cpu),--extra-index-url $(CPU_BUILD)) \
+		--no-deps -r $(VENV)/pinned.txt -r requirements-nodeps.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import tomllib
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,9 +16,8 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
 
-from book._ext import api, house
+from book._ext import api, house, published
 from fairlib.book import claims
-from tools.render import render
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
@@ -105,7 +102,8 @@ def faults(path: Path, site: Path) -> list[str]:
     for tag in html(True):
         for name in ("src", "href", "srcset", "data", "action", "poster"):
             address = urlsplit(tag.get(name, ""))
-            if address.scheme == "data" or (tag.name == "a" and address.scheme in ("http", "https", "mailto")):
+            told = tag.name == "a" or tag.get("rel") == ["canonical"]  # what a reader or a search engine may follow
+            if address.scheme == "data" or (told and address.scheme in ("http", "https", "mailto")):
                 continue
             if address.scheme or address.netloc:
                 found.append(f"asks another host: {tag.name} {name}={tag[name]}")
@@ -231,29 +229,25 @@ def test_each_notebook_can_be_downloaded(site, notebook):
     assert here.read_bytes() == (ROOT / f"{notebook}.ipynb").read_bytes()
 
 
-def test_buttons_lead_somewhere_or_are_not_there(site):
-    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["book"]["repository"]
+def test_buttons_and_addresses_lead_somewhere_or_are_not_there(site):
+    book = published.project(ROOT)["tool"]["book"]
     html = "".join((site / f"{chapter}.html").read_text() for chapter in CHAPTERS)
-    assert ("btn-source-repository-button" in html) == bool(repository)
-    assert ("colab.research.google.com" in html) == bool(repository)
+    buttons = ("btn-source-repository-button", "btn-source-edit-button", "btn-source-issues-button")
+    for sign in (*buttons, "colab.research.google.com", "mybinder.org"):
+        assert (sign in html) == bool(book["repository"]), sign
+    for sign in ('rel="canonical"', "og:url"):
+        assert (sign in html) == bool(published.address(book)), sign
+    assert (site / "sitemap.xml").exists() == bool(published.address(book))
 
 
-def test_the_buttons_lead_to_the_files_of_the_repository(tmp_path):
-    for name in ("_config.yml", "_toc.yml", "pyproject.toml", "book", "fairlib", "notebooks"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
-    shutil.rmtree(tmp_path / "book" / "_build", ignore_errors=True)
-    project = (tmp_path / "pyproject.toml").read_text()
-    address = 'repository = "https://github.com/OWNER/NAME"\nbranch = "trunk"'
-    (tmp_path / "pyproject.toml").write_text(re.sub(r'repository = ".*"\nbranch = ".*"', address, project))
-    site = render(tmp_path).parent
+def test_each_page_says_its_version_and_the_day_of_its_last_change(site):
+    days, number = published.committed(ROOT), published.project(ROOT)["project"]["version"]
     for chapter in CHAPTERS:
-        html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
-        [source] = html.select("a.btn-source-repository-button")
-        assert source["href"] == "https://github.com/OWNER/NAME"
-        launched = [a["href"] for a in html("a", href=re.compile("colab|binder"))]
-        files = [f"{chapter}.ipynb"] if (ROOT / f"{chapter}.ipynb").exists() else []
-        assert launched == [f"https://colab.research.google.com/github/OWNER/NAME/blob/trunk/{name}" for name in files]
+        page = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
+        foot = page.select_one("footer.bd-footer-content").get_text(" ", strip=True)
+        assert f"Version {number} : what changed , errata" in foot
+        files = [ROOT / f"{chapter}{kind}" for kind in (".md", ".ipynb") if (ROOT / f"{chapter}{kind}").exists()]
+        assert f"Last updated on {published.changed(files, ROOT, days)}." in foot
 
 
 def test_each_page_says_what_it_is(site):

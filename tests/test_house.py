@@ -1,6 +1,7 @@
 """The files around the book say the same thing in every place, and nothing about the machine they were written on."""
 
 import hashlib
+import json
 import re
 import subprocess
 import tomllib
@@ -126,7 +127,7 @@ def test_the_patterns_bite(pattern, text):
 def test_help_lists_every_target():
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE).group(1).split()
-    targets = re.findall(r"^([a-z][\w-]*):", makefile, re.MULTILINE)
+    targets = re.findall(r"^([a-z][\w.-]*):", makefile, re.MULTILINE)
     said = subprocess.run(
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -134,11 +135,55 @@ def test_help_lists_every_target():
     assert [line.split()[:2] for line in said.splitlines()] == [["make", target] for target in targets]
 
 
-def test_citation_parses():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+def disagreements(citation: dict, zenodo: dict, project: dict) -> list[str]:
+    """In what the reference, Zenodo's metadata and the package say something else of the same thing."""
+    licences = project["project"]["license"].split(" AND ")
+    papers = {"arXiv:" + paper["url"].rsplit("/", 1)[-1] for paper in citation["references"] if "url" in paper}
+    repository = project["tool"]["book"]["repository"] or None
+    pairs = {
+        "title": (citation["title"], zenodo["title"]),
+        "abstract": (citation["abstract"].strip(), zenodo["description"]),
+        "version": (citation["version"], zenodo["version"]),
+        "version of the package": (citation["version"], project["project"]["version"]),
+        "authors": (
+            [author["name"] for author in citation["authors"]],
+            [maker["name"] for maker in zenodo["creators"]],
+        ),
+        "licences": (citation["license"], licences),
+        "licences in Zenodo's words": (set(licences), set(re.findall("MIT|CC-BY-4.0", str(zenodo["notes"])))),
+        "licence of the code": (zenodo["license"], licences[0]),
+        "keywords": (citation["keywords"], zenodo["keywords"]),
+        "papers": (papers, {related["identifier"] for related in zenodo["related_identifiers"]}),
+        "repository": (citation.get("repository-code"), repository),
+    }
+    return [what for what, (one, other) in pairs.items() if one != other]
+
+
+def references() -> tuple[dict, dict]:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    return citation, json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+
+
+def test_the_two_references_agree():
+    citation, zenodo = references()
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
-    assert citation["version"] == PROJECT["project"]["version"]
-    assert set(citation["license"]) == set(PROJECT["project"]["license"].split(" AND "))
+    assert zenodo["upload_type"] == "software"
+    assert disagreements(citation, zenodo, PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "other", "named"),
+    [
+        ("version", "9.9", ["version"]),
+        ("creators", [{"name": "Nobody"}], ["authors"]),
+        ("notes", "Code: MIT.", ["licences in Zenodo's words"]),
+        ("keywords", [], ["keywords"]),
+        ("related_identifiers", [], ["papers"]),
+    ],
+)
+def test_references_that_disagree_are_found(field, other, named):
+    citation, zenodo = references()
+    assert disagreements(citation, zenodo | {field: other}, PROJECT) == named
 
 
 def test_ci_runs_what_people_run():
@@ -163,4 +208,5 @@ def test_what_is_installed_without_dependencies_is_pinned_and_nobodys_dependency
     assert not {canonicalize_name(pin.name) for pin in pins} & locked
     rule = (ROOT / "Makefile").read_text().split("$(READY):")[-1]
     assert "requirements-nodeps.lock" in rule.splitlines()[0]
-    assert "--no-deps -r requirements.lock -r requirements-nodeps.lock" in rule
+    assert "requirements.lock >$(VENV)/pinned.txt" in rule
+    assert "--no-deps -r $(VENV)/pinned.txt -r requirements-nodeps.lock" in rule

@@ -1,4 +1,7 @@
-"""Build the site from the stored outputs into book/_build/html, every warning an error."""
+"""Build the site from the stored outputs into book/_build/html, every warning an error.
+
+python tools/render.py [linkcheck]
+"""
 
 import shutil
 import subprocess
@@ -9,19 +12,37 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def render(root: Path = ROOT) -> Path:
-    """Build the book of `root` afresh and return its first page; raises CalledProcessError on any warning."""
+def render(root: Path = ROOT, builder: str = "html") -> Path:
+    """Build the book of `root` afresh and return its first page; raises CalledProcessError on any warning.
+
+    builder: Sphinx's name of what is built, `html` or `linkcheck`, which is also its folder's.
+    """
     built = root / "book" / "_build"
-    for leftover in ("html", "jupyter_execute"):  # a page that left the book must leave the site
+    for leftover in (builder, "jupyter_execute"):  # a page that left the book must leave the site
         shutil.rmtree(built / leftover, ignore_errors=True)
     jupyter_book = Path(sysconfig.get_path("scripts")) / "jupyter-book"
-    options = ["--path-output", "book", "--all", "-W", "-n", "--keep-going"]
+    options = ["--path-output", "book", "--builder", builder, "--all", "-W", "-n", "--keep-going"]
     subprocess.run([jupyter_book, "build", ".", *options], cwd=root, check=True)
-    return built / "html" / "index.html"
+    return built / builder / "index.html"
+
+
+def main(builder: str = "html", root: Path = ROOT) -> int:
+    """Build the book and look at the pairs of notebooks behind it; returns 0 where both are as they should be."""
+    sys.path.insert(0, str(root))  # `tools` and `fairlib`, also where this file is run by its path
+    from tools import notebooks
+
+    try:
+        print(render(root, builder))
+        status = 0
+    except subprocess.CalledProcessError as error:
+        status = error.returncode
+    try:
+        notebooks.check(root)
+    except RuntimeError as error:
+        print(f"error: the book shows notebooks that are not as they should be\n{error}", file=sys.stderr)
+        status = status or 1
+    return status
 
 
 if __name__ == "__main__":
-    try:
-        print(render())
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    sys.exit(main(*sys.argv[1:2]))

@@ -1,8 +1,8 @@
-"""What this book asks of Sphinx: what the last run here showed, alt texts, repository links, heads of pages."""
+"""What this book asks of Sphinx: what the last run here showed, alt texts, whose photographs are shown, heads."""
 
 import json
+import re
 import textwrap
-import tomllib
 from html import escape
 from pathlib import Path
 
@@ -10,9 +10,13 @@ from docutils import nodes
 from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 
 FLEETING = "nbval-ignore-output"  # as in tools/notebooks.py
 NOT_RUN = "*This differs from run to run, so it is not stored: `make book` runs the notebook here and shows it.*"
+PHOTOGRAPHS = re.compile(r"\bplots\.photographs\(")
+CREDITS = re.compile(r"^Photographs: ", re.MULTILINE)  # as fairlib.data.credits begins
+LOGGER = logging.getLogger(__name__)
 render_image = NbElementRenderer.render_image
 
 
@@ -41,23 +45,43 @@ def filled(notebook: str, live: Path) -> str:
     return json.dumps(content)
 
 
+def described(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn of each picture of a page that has no alt text; `described_image` does so for those that cells display."""
+    for image in doctree.findall(nodes.image):
+        around = [image]
+        while around[-1].parent:
+            around.append(around[-1].parent)
+        displayed = any("cell_output" in node.get("classes", []) for node in around)
+        if not image.get("alt", "").strip() and not displayed:
+            place = next((node for node in around if node.line), image)
+            LOGGER.warning("%s has no alt text", image["uri"], location=place)
+
+
+def uncredited(notebook: str) -> list[int]:
+    """The cells (from 1) that draw photographs, where neither they nor the next code cell say whose these are."""
+    cells = json.loads(notebook)["cells"]
+    code = [(number, cell) for number, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
+    found = []
+    for i, (number, cell) in enumerate(code):
+        shown = [output for _, near in code[i : i + 2] for output in near["outputs"]]
+        lines = ("".join(output.get("data", {}).get("text/markdown", "")) for output in shown)
+        if PHOTOGRAPHS.search("".join(cell["source"])) and not any(map(CREDITS.search, lines)):
+            found.append(number)
+    return found
+
+
 def last_run(app: Sphinx, docname: str, source: list[str]) -> None:
     path = Path(app.env.doc2path(docname))
     if path.suffix == ".ipynb":
+        for number in uncredited(source[0]):
+            what = "cell %d shows photographs and not whose they are; display fairlib.data.credits below it"
+            LOGGER.warning(what, number, location=docname)
         source[0] = filled(source[0], Path(app.srcdir) / "book" / "_build" / "live" / f"{path.stem}.json")
 
 
 def theme(app: Sphinx, config: Config) -> None:
-    """The title beside the logo; the repository and Colab buttons only when pyproject.toml says where that is."""
+    """The title beside the logo."""
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": "A pair of scales"}
-    book = tomllib.loads((Path(app.srcdir) / "pyproject.toml").read_text())["tool"]["book"]
-    if book["repository"]:
-        config.html_theme_options.update(  # in place: a new dictionary loses every launch button
-            repository_url=book["repository"],
-            repository_branch=book["branch"],
-            use_repository_button=True,
-            launch_buttons={"colab_url": "https://colab.research.google.com"},
-        )
 
 
 def head(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -75,5 +99,6 @@ def setup(app: Sphinx) -> dict:
     NbElementRenderer.render_image = described_image
     app.connect("config-inited", theme)
     app.connect("source-read", last_run)
+    app.connect("doctree-read", described)
     app.connect("html-page-context", head)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
