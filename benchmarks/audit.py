@@ -3,7 +3,8 @@
 python benchmarks/audit.py [--images 50000] [--timed 10000] [--kills 10] [--model resnet18] [--folder FOLDER]
 
 Throughput: images a second of the audit, reading and noting included, beside those of the model alone on tensors that
-lie in memory, by turns over parts of the first `--timed` images, in one run on the same cores. Memory: what is resident
+lie in memory, by turns over parts of the first `--timed` images, in one run on the same cores; and the same per second
+of processor time, which others on these cores do not change. Memory: what is resident
 while all images are audited, looked at once a second, by how far the audit is. Kills: an audit of all images that was
 killed at random moments and begun again, its files beside those of the one that was not. For memory and kills the model
 is one layer, so that all but the model is what counts. The model's weights are random; the images are noise. What was
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,9 @@ def quick():
 
 
 def make(folder: Path, images: int) -> Path:
-    """Images of noise in twelve countries, and their manifest."""
+    """Images of noise in twelve countries, and their manifest; those that a folder has already stay."""
+    if (folder / "manifest.csv").exists():
+        return folder / "manifest.csv"
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = ["path,label,country"]
@@ -64,27 +68,38 @@ def throughput(module: dict, manifest: geography.Manifest, folder: Path, images:
     """The audit's and the model's images a second, by turns over parts of the set."""
     network = module["make"]().eval()
     pixels = torch.rand(BATCH, 3, SIZE, SIZE, device=runtime.device())
-    audit, alone = [], []
+    clocks = np.zeros(
+        (PARTS, 2, 2)
+    )  # images a second: of each part, of audit and model, by the clock and the processor
     for part in range(PARTS):
         rows = manifest.rows.iloc[part:images:PARTS].reset_index(drop=True)
         shard = geography.Manifest(manifest.folder, rows, manifest.skipped, manifest.named, manifest.unmatched)
-        started = time.perf_counter()
-        classify(Classifier("random", network, standard_preparation(SIZE)), shard, folder / f"part{part}.jsonl")
-        audit.append(len(rows) / (time.perf_counter() - started))
-        started, batches = time.perf_counter(), max(len(rows) // BATCH // 4, 4)
-        with torch.no_grad():
+        classifier = Classifier("random", network, standard_preparation(SIZE))
+        with timed(clocks[part, 0], len(rows)):
+            classify(classifier, shard, folder / f"part{part}.jsonl")
+        batches = max(len(rows) // BATCH // 4, 4)
+        with timed(clocks[part, 1], batches * BATCH), torch.no_grad():
             for _ in range(batches):
                 network(pixels).cpu()
-        alone.append(batches * BATCH / (time.perf_counter() - started))
-    ratios = np.array(audit) / np.array(alone)
+    rates, ratios = np.median(clocks, axis=0), clocks[:, 0] / clocks[:, 1]
     return {
         "images": min(images, len(manifest.rows)),
-        "audit": round(float(np.median(audit)), 1),
-        "model_alone": round(float(np.median(alone)), 1),
-        "ratio": round(float(np.median(ratios)), 3),
-        "ratios": [round(float(ratio), 3) for ratio in ratios],
-        "met": bool(np.median(ratios) >= WANTED),
+        "audit": round(rates[0, 0], 1),
+        "model_alone": round(rates[1, 0], 1),
+        "ratio": round(np.median(ratios[:, 0]), 3),
+        "ratio_of_processor_time": round(np.median(ratios[:, 1]), 3),
+        "ratios": ratios[:, 0].round(3).tolist(),
+        "ratios_of_processor_time": ratios[:, 1].round(3).tolist(),
+        "met": bool((np.median(ratios, axis=0) >= WANTED).all()),
     }
+
+
+@contextmanager
+def timed(rates: np.ndarray, images: int) -> Iterator[None]:
+    """Note the images a second of a block, by the clock and by the processor's time of all threads."""
+    began = time.perf_counter(), time.process_time()
+    yield
+    rates[:] = images / (time.perf_counter() - began[0]), images / (time.process_time() - began[1])
 
 
 def command(out: str) -> list[str]:

@@ -42,6 +42,11 @@ def _audit_manifest() -> Run:
     return audit.run_manifest
 
 
+def _audit_sample() -> Run:
+    """The command `audit sample`; what it needs is imported here."""
+    return audit.run_sample
+
+
 def _audit_compare() -> Run:
     """The command `audit compare`; what it needs is imported here."""
     return audit.run_compare
@@ -76,6 +81,7 @@ def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
         ("report", audit.add_report_arguments, _audit_report, "make the report of an audit's shards"),
         ("manifest", audit.add_manifest_arguments, _audit_manifest, "write the manifest of a set on a disk"),
         ("compare", audit.add_compare_arguments, _audit_compare, "compare two audited models image by image"),
+        ("sample", audit.add_sample_arguments, _audit_sample, "write a small set with a known truth, to try it on"),
     ):
         tool = commands.add_parser(f"audit-{name}", prog=f"{program} audit {name}", help=words)
         add(tool)
@@ -96,7 +102,7 @@ def verb(arguments: list[str]) -> list[str]:
     list of str
         With `audit-report` in front where these were the first two; a manifest of that name is given as `./report`.
     """
-    if len(arguments) > 1 and arguments[0] == "audit" and arguments[1] in ("report", "manifest", "compare"):
+    if len(arguments) > 1 and arguments[0] == "audit" and arguments[1] in ("report", "manifest", "compare", "sample"):
         return ["-".join(arguments[:2]), *arguments[2:]]
     return arguments
 

@@ -9,6 +9,7 @@ CONDITION_MET = 1  # exit status where a condition of --fail-if is met
 NOTHING_TO_SAY = 3  # where there is too little for a verdict
 GDP_SOURCES = ("natural-earth", "world-bank")  # those of fairlib.geography, which imports pandas
 KINDS = ("dollarstreet", "geode")  # those of fairlib.audit.layouts
+TRUTHS = ("light", "mix")  # those of fairlib.audit.islands
 SKIPPED = 0.1  # share of images that may be left out
 STATUSES = (
     f"Exit status: 0 if the audit is done, {CONDITION_MET} if a condition of --fail-if holds and for nothing else, 2 "
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Classify the images that a CSV file lists, and test whether the model is less accurate on those of poor "
         "countries: like with like, between images of one class. An audit that was interrupted goes on when the same "
-        "command is given again. See also: audit report, audit compare."
+        "command is given again. See also: audit sample, manifest, report and compare, each with --help."
     )
     parser.epilog = STATUSES
     _add_manifest(parser)
@@ -115,6 +116,24 @@ def add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of the model's classes an object or topic is, in the place of the mapping that comes along: the "
         "columns object (or label, class, topic) and index",
     )  # fmt: skip
+
+
+def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments of a small set to try the audit on.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of the subcommand. Its results are what `fairlib.audit.command.run_sample` takes.
+    """
+    parser.description = (
+        "Write 216 small images of nine islands that do not exist, their manifest and the islands' wealth, to try the "
+        "audit on. The truth is known: light, the poorer an island the more of its photographs are taken at dusk; mix, "
+        "poorer islands only show more of the objects that are photographed at dusk everywhere."
+    )
+    parser.epilog = "Exit status: 0 if the set is written, 2 for bad input."
+    parser.add_argument("truth", choices=TRUTHS, help="what differs between the islands")
+    parser.add_argument("folder", type=Path, help="where to; new or empty")
 
 
 def _add_manifest(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from fairlib.audit.conditions import Condition, condition
 from fairlib.audit.gallery import gallery
 from fairlib.audit.groups import compare_groups, worst_country
 from fairlib.audit.images import classes_table, countries_table, images_table
+from fairlib.audit.islands import sample
 from fairlib.audit.labels import label_reader
 from fairlib.audit.layouts import convert
 from fairlib.audit.page import html_page
@@ -124,6 +125,29 @@ def run_manifest(arguments: argparse.Namespace) -> tuple[str, int]:
         For bad input.
     """
     return convert(arguments.kind, arguments.folder, arguments.out, arguments.labels), 0
+
+
+def run_sample(arguments: argparse.Namespace) -> tuple[str, int]:
+    """Write a small set whose truth is known.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What the parser of `fairlib.audit.arguments.add_sample_arguments` returns.
+
+    Returns
+    -------
+    text : str
+        What to print.
+    status : int
+        0.
+
+    Raises
+    ------
+    ValueError
+        For bad input.
+    """
+    return sample(arguments.truth, arguments.folder), 0
 
 
 def _every(manifest: geography.Manifest, part: places.Shard | None) -> geography.Manifest:
