@@ -1,6 +1,7 @@
 """The book's tools for the terminal: `python -m fairlib`, or `fairness-book` where the package is installed."""
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -129,7 +130,7 @@ def main() -> int:
         sys.stdout.reconfigure(errors="replace")  # not every terminal has a minus sign
         text, status = run(arguments)
     except (ValueError, OSError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print(f"{program}: {error}{_mend(error)}", file=sys.stderr)
         return 2
     except BaseException as error:
         return _ended(error, program)
@@ -141,6 +142,13 @@ def main() -> int:
             print(f"{program}: {error}", file=sys.stderr)
             return 2
     return status
+
+
+def _mend(error: Exception) -> str:
+    """What helps where the system does not say so itself."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return "; the disk is full: make room, and give the same command again"
+    return ""
 
 
 def _ended(error: BaseException, program: str) -> int:

@@ -1,6 +1,7 @@
 """The command lines of `python -m fairlib audit`, which are parsed before anything large is imported."""
 
 import argparse
+import re
 from pathlib import Path
 
 from fairlib.audit.conditions import QUANTITIES
@@ -170,11 +171,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         help="compare the groups of another column of the manifest as well; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--gallery", type=int, default=0, metavar="IMAGES",
+        "--gallery", type=_count, default=0, metavar="IMAGES",
         help="show so many wrong answers of each of the three worst countries on the page (default: none)",
     )  # fmt: skip
     parser.add_argument(
-        "--skipped-limit", type=float, default=SKIPPED, metavar="SHARE",
+        "--skipped-limit", type=_share, default=SKIPPED, metavar="SHARE",
         help=f"status {NOTHING_TO_SAY} if more than this share of the images is left out (default: {SKIPPED})",
     )  # fmt: skip
     parser.add_argument(
@@ -184,3 +185,17 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         f"'slope_low>0', of {', '.join(QUANTITIES)} (within_...: between images of one class; the others of slopes are "
         "raw). Quote it: to a shell > names a file to write",
     )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count, expected 0, 1, 2, ...")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    """A number from 0 to 1."""
+    if not re.fullmatch(r"\d*\.?\d+|\d+\.", text, re.ASCII) or float(text) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share, expected 0 to 1, such as 0.1 for a tenth")
+    return float(text)

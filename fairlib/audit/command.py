@@ -164,8 +164,7 @@ def _shard_done(part: places.Shard, predictions: Predictions) -> str:
     """What to print when a shard is done."""
     classified = int((predictions.predicted >= 0).sum())
     return (
-        f"Shard {part.number}/{part.of}: {classified} images are classified, {len(predictions.skipped)} skipped. "
-        "When all "
+        f"Shard {part.number}/{part.of}: {classified} classified, {len(predictions.skipped)} skipped. When all "
         "shards are done, `audit report` with the same manifest and --out makes the report."
     )
 
@@ -189,10 +188,13 @@ def _asked(arguments: argparse.Namespace) -> tuple[geography.Manifest, pd.Series
     countries = manifest.rows["country"].nunique()
     if countries < LEAST_COUNTRIES and not (own or arguments.group):
         raise ValueError(
-            f"{path} has usable images of {countries} countries, expected at least {LEAST_COUNTRIES}; fewer will do "
-            "with "
-            "--group, or with a column wealth of the images' own"
+            f"{path} has usable images of {countries} {'country' if countries == 1 else 'countries'}, expected at "
+            f"least {LEAST_COUNTRIES}; fewer will do with --group, or with a column wealth of the images' own"
         )
+    wealths = manifest.rows["log_wealth"] if own else wealth[manifest.rows["country"]]
+    if wealths.nunique() < 2 and (own or countries >= LEAST_COUNTRIES):
+        whose = f"the column wealth of {path}" if own else arguments.wealth or arguments.gdp
+        raise ValueError(f"{whose} has one wealth for all images, which leaves no slope; give different ones")
     return manifest, wealth
 
 

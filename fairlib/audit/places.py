@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,7 +173,11 @@ def held(out: Path, part: Shard | None = None) -> Iterator[None]:
         for written in (place(out, kind) for kind in ("html", "json")):
             if written.exists() and not (written.is_file() and _predicted(out)):
                 raise ValueError(f"{written} is no file of an earlier audit; move it away, or name another --out")
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps a file that is open
+                Path(lock.lock_file).unlink()
 
 
 def _predicted(out: Path) -> bool:
