@@ -73,6 +73,7 @@ def _compared(images: pd.DataFrame, by: str, groups: np.ndarray, seed: int) -> d
     table = fairness.group_accuracy(images["right"], groups, **options)
     if by == THIRDS:
         table = table.reindex([third for third in fairness.THIRDS if third in table.index])
+    table = table.astype({"n": int, "right": int})
     return {
         "by": by,
         "rows": table.rename_axis("group").reset_index().to_dict("records"),

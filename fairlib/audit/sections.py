@@ -8,7 +8,7 @@ import pandas as pd
 
 from fairlib import fairness, geography
 from fairlib.audit import figures, markup
-from fairlib.audit.words import detectable, interval, number, p_value, summary
+from fairlib.audit.words import detectable, interval, number, p_equals, p_value, summary
 
 INFLUENTIAL = 10  # countries in the table of those that carry the slope
 CLASSES = 20  # in the table of classes; the CSV file has all
@@ -123,7 +123,7 @@ def tests(report: Mapping) -> str:
         return ""
     rows = [[ASSUMPTIONS[t["method"]], f"{number(t['slope'])} {interval(t)}", p_value(t["p"])] for t in report["tests"]]
     permutation = report["permutation"]
-    rows.append(["GDPs dealt out to the countries anew (permutation)", "–", p_value(permutation["p"])])
+    rows.append(["Wealth dealt out to the countries anew (permutation)", "–", p_value(permutation["p"])])
     ends = html.escape(f"[{p_value(permutation['low'])}, {p_value(permutation['high'])}]")
     exact = permutation["low"] == permutation["high"]
     tried = "all orders were tried" if exact else f"random orders; the 95 % interval of p is {ends}"
@@ -158,7 +158,7 @@ def power(report: Mapping) -> str:
         return ""
     figure, alt = figures.power_curve(pd.DataFrame(power["curve"]), power["detectable"])
     return (
-        f"<h2>What could have been found?</h2>\n<p>By the test of the raw slope: {power['worlds']} samples simulated "
+        f"<h2>What could have been found?</h2>\n<p>By the test of the raw slope: {power['worlds']:,} samples simulated "
         "for each slope, with these "
         f"countries and numbers of images: {detectable(power)} is found in 80 % of them (simulation error in "
         f"brackets). Countries lie off the line by a standard deviation of {number(power['tau'])}, as the meta-"
@@ -210,8 +210,8 @@ def groups(report: Mapping) -> str:
         country = (
             f"<p>The worst country is {html.escape(worst['worst'])} with {number(worst['worst_accuracy'])}. Of so many "
             f"countries with such images chance alone gives a worst one of {_chance(worst['chance_worst'])} "
-            f"(p {p_value(worst['worst_p_value'])}).</p>\n"
-        ).replace("(p <", "(p &lt;")
+            f"(p {html.escape(p_equals(worst['worst_p_value']))}).</p>\n"
+        )
     return "<h2>Groups</h2>\n" + country + "\n".join(parts) if parts or country else ""
 
 
@@ -231,7 +231,7 @@ def _grouping(compared: Mapping) -> str:
     heads = ["Group", "Images right", "Accuracy", "Against the rest, and what chance gives", "p, adjusted"]
     gap = html.escape(
         f"From worst to best {number(extremes['gap'])}; chance alone gives {_chance(extremes['chance_gap'])}, p "
-        f"{p_value(extremes['gap_p_value'])}."
+        f"{p_equals(extremes['gap_p_value'])}."
     )
     return markup.table(f"By {html.escape(compared['by'])}", heads, rows) + f"\n<p>{gap}</p>"
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with so many decimals and a real minus sign; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
