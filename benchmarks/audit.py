@@ -1,6 +1,6 @@
 """An audit's throughput, memory, and whether it goes on after `kill -9`: on made images of 256 pixels.
 
-python benchmarks/audit.py [--images 50000] [--timed 10000] [--kills 10] [--model resnet18] [--measure ...] [--folder ...]
+python benchmarks/audit.py [--images 50000] [--timed 10000] [--kills 10] [--model resnet18] [--measure ...]
 
 Throughput: images a second of the audit, reading and noting included, beside those of the model alone on tensors that
 lie in memory, by turns over parts of the first `--timed` images, in one run on the same cores; and the same per second

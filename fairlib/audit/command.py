@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> tuple[str, int]:
     text : str
         What to print.
     status : int
-        0; 1 where a condition of `--fail-if` is met; 3 where there are too few images for a verdict, or too many are
-        left out, whatever the conditions.
+        0; 1 where a condition of `--fail-if` is met; 3 where there are too few images for a verdict, no slope that
+        could be established though that is a condition, or too many are left out, whatever the conditions.
 
     Raises
     ------
@@ -311,7 +311,14 @@ def _outcome(report: dict, resumed: int, out: Path) -> tuple[str, int]:
             f"Too many images are left out ({images['skipped']} of {images['listed']}, at most "
             f"{report['skipped_limit']:.0%} may be; see --skipped-limit)."
         )
-    if too_many or report["verdict"]["outcome"] == verdict.TOO_FEW:
+    unasked = report["verdict"]["outcome"] is None and any(
+        each["text"] == verdict.ESTABLISHED for each in report["conditions"]
+    )
+    if unasked:
+        lines.append(
+            "Whether a slope is established cannot be said without one; take the condition out, or give wealth."
+        )
+    if too_many or unasked or report["verdict"]["outcome"] == verdict.TOO_FEW:
         return "\n".join(lines), NOTHING_TO_SAY
     return "\n".join(lines), CONDITION_MET if met else 0
 

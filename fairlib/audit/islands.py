@@ -18,7 +18,7 @@ ISLANDS, POOREST, RICHEST = 9, 500, 50_000
 EACH = 24  # photographs of an island
 DUSK = (0.95, 0.05)  # share of an island's photographs taken at dusk, on the poorest and on the richest
 SIDE, QUALITY = 224, 90  # of the JPEG files
-HUNDREDTHS, NOISE = 14, 12  # of its brightness a pixel keeps at dusk, and by how much the sensor is off at most, of 255
+HUNDREDTHS, NOISE = 8, 3  # of its brightness a pixel keeps at dusk, and by how much the sensor is off at most, of 255
 CUT = (60, 90)  # hundredths of the photograph's side that a copy shows
 HEADS = ("path", "label", "country", "class", "light", "author", "source", "license")
 
@@ -52,7 +52,7 @@ def sample(truth: str, folder: Path | str, *, seed: int = 0) -> str:
     Notes
     -----
     Each image is a cut of one of the 24 photographs of `data/photographs` (CC BY 2.0; the manifest names author, source
-    and licence of each), half of them mirrored. Dusk leaves 14 % of the brightness and adds up to 12 of 255 of noise.
+    and licence of each), half of them mirrored. Dusk leaves 8 % of the brightness and adds up to 3 of 255 of noise.
     Islands are wealthier by equal factors, from 500 to 50,000; the share of dusk falls evenly from one to the next.
     """
     checks.one_of(truth, TRUTHS, "truth")
