@@ -14,8 +14,8 @@ TRUTHS = ("light", "mix")  # those of fairlib.audit.islands
 SKIPPED = 0.1  # share of images that may be left out
 STATUSES = (
     f"Exit status: 0 if the audit is done, {CONDITION_MET} if a condition of --fail-if holds and for nothing else, 2 "
-    f"for bad input, {NOTHING_TO_SAY} if there are too few images to say, no slope to be 'established' or too many left out, 70 for a fault in "
-    "the program, 130 if interrupted."
+    f"for bad input, {NOTHING_TO_SAY} if there are too few images to say, no slope that could be 'established' though "
+    "that is a condition, or too many images left out, 70 for a fault in the program, 130 if interrupted."
 )
 
 

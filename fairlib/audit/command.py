@@ -20,7 +20,7 @@ from fairlib.audit.gallery import gallery
 from fairlib.audit.groups import compare_groups, worst_country
 from fairlib.audit.images import classes_table, countries_table, images_table
 from fairlib.audit.islands import sample
-from fairlib.audit.labels import label_reader
+from fairlib.audit.labels import class_names, label_reader
 from fairlib.audit.layouts import convert
 from fairlib.audit.page import html_page
 from fairlib.audit.predictions import Predictions, joined
@@ -247,7 +247,8 @@ def _report(
         {"text": each.text, "value": each.value(report), "met": each.met(report)} for each in conditions
     ]
     out = places.stem(arguments.out)
-    page = html_page(report, images, gallery(images, manifest.folder, arguments.gallery))
+    names = class_names(predictions.source["model"], predictions.classes)
+    page = html_page(report, images, gallery(images, manifest.folder, arguments.gallery, names))
     places.write(out, {"json": as_json(report), "html": page} | csv_files(images, table, classes, report["groups"]))
     return _outcome(report, predictions.resumed, out)
 

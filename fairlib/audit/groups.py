@@ -8,8 +8,7 @@ import pandas as pd
 
 from fairlib import fairness
 from fairlib.audit.report import LEAST_COUNTRIES
-
-THIRDS = "thirds of wealth"
+from fairlib.audit.words import THIRDS
 
 
 def compare_groups(images: pd.DataFrame, columns: Sequence[str] = (), *, seed: int = 0) -> list[dict]:

@@ -27,7 +27,7 @@ td:not(.n) { overflow-wrap: anywhere; }
 @media (max-width: 30rem) {
   table { font-size: 0.75rem; }
   th, td { padding: 0.2rem 0.15rem; }
-  th { hyphens: auto; overflow-wrap: anywhere; }
+  th { hyphens: auto; }
   td.n { white-space: normal; }
 }
 ul { padding-left: 1.2rem; }

@@ -32,13 +32,14 @@ def answer(report: Mapping) -> str:
     images, verdict = report["images"], report["verdict"]
     conditions = [[c["text"], _value(c["value"]), "met" if c["met"] else "not met"] for c in report["conditions"]]
     outcome = markup.table("Conditions that make this audit fail", ["Condition", "Value", "Outcome"], conditions)
+    primary = f"<p>{html.escape(verdict['primary'])}</p>\n" if verdict["outcome"] else ""
+    countries = len(report["countries"])
     return (
-        f'<p class="answer">{html.escape(summary(report))}</p>\n<p>{html.escape(verdict["primary"])}</p>\n'
-        f"{outcome if conditions else ''}"
-        f"<p>{images['classified']:,} images of {html.escape(report['manifest'])} from {len(report['countries'])} "
-        f"countries; accuracy over all images {number(report['accuracy'])} {interval(report, 'accuracy')}, a right "
-        "class "
-        f"among the first five for {number(report['accuracy_top_5'])}, mean confidence {number(report['confidence'])}. "
+        f'<p class="answer">{html.escape(summary(report))}</p>\n{primary}{outcome if conditions else ""}'
+        f"<p>{images['classified']:,} images of {html.escape(report['manifest'])} from {countries} "
+        f"{'country' if countries == 1 else 'countries'}; accuracy over all images {number(report['accuracy'])} "
+        f"{interval(report, 'accuracy')}, a right class among the first five for {number(report['accuracy_top_5'])}, "
+        f"mean confidence {number(report['confidence'])}. "
         f"Brackets hold 95 % intervals.</p>{_precision(report)}"
     )
 
@@ -61,6 +62,8 @@ def _precision(report: Mapping) -> str:
 def like_with_like(report: Mapping, table: pd.DataFrame) -> str:
     """The primary analysis, what classes explain, and how far countries show the same classes."""
     verdict = report["verdict"]
+    if verdict["outcome"] is None:
+        return ""
     slopes = {
         "Adjusted: between images of one class, on the country's wealth (primary)": verdict["between"],
         "Adjusted: between images of one class and country, on the image's own wealth": verdict["within"],
@@ -233,6 +236,8 @@ def _grouping(compared: Mapping) -> str:
         f"From worst to best {number(extremes['gap'])}; chance alone gives {_chance(extremes['chance_gap'])}, p "
         f"{p_equals(extremes['gap_p_value'])}."
     )
+    if all(r["chance_low"] == r["chance_high"] for r in compared["rows"]):
+        gap += " No class is seen in two of these groups, so that nothing here is compared like with like."
     return markup.table(f"By {html.escape(compared['by'])}", heads, rows) + f"\n<p>{gap}</p>"
 
 
