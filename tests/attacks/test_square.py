@@ -147,9 +147,9 @@ def test_budget_and_range_hold(eps, queries, seed):
 
 def test_it_fools_the_shipped_defences_more_often_than_noise(model, digits):
     defense = CentroidDefense(model, data.centroids("MNIST"), data.alphas("MNIST"))
-    x, y = (part[:60] for part in digits)
-    noisy = random_sign(model, x, y, eps=0.15, generator=runtime.generator(0))
-    searched = square(defense, x, y, eps=0.15, queries=60, generator=runtime.generator(0))
+    x, y = (part[:100] for part in digits)
+    noisy = random_sign(model, x, y, eps=0.3, generator=runtime.generator(0))
+    searched = square(defense, x, y, eps=0.3, queries=60, generator=runtime.generator(0))
     left, there = ((defense.predict(z) == y).sum() for z in (searched, noisy))
     assert left < 0.8 * there
 

@@ -59,6 +59,7 @@ WAITING = (
     "fgsm",
     "future_work",
     "headline",
+    "runtime",
     "seeds",
     "ssim_one_step",
     "stress_tests",
