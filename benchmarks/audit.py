@@ -1,11 +1,14 @@
 """An audit's throughput, memory, and whether it goes on after `kill -9`: on made images of 256 pixels.
 
-python benchmarks/audit.py [--images 50000] [--kills 10] [--model resnet18] [--folder FOLDER]
+python benchmarks/audit.py [--images 50000] [--timed 10000] [--kills 10] [--model resnet18] [--measure ...]
 
 Throughput: images a second of the audit, reading and noting included, beside those of the model alone on tensors that
-lie in memory, by turns in one run on the same cores. Memory: the most that was resident after a tenth of the images,
-and after all. Kills: an audit that was killed at random moments and begun again, its report beside that of one that
-was not. The model's weights are random; the images are noise.
+lie in memory, by turns over parts of the first `--timed` images, in one run on the same cores; and the same per second
+of processor time, which others on these cores do not change. Memory: what is resident
+while all images are audited, looked at once a second, by how far the audit is. Kills: an audit of all images that was
+killed at random moments and begun again, its files beside those of the one that was not. For memory and kills the model
+is one layer, so that all but the model is what counts. The model's weights are random; the images are noise. What was
+measured is printed as JSON.
 """
 
 import argparse
@@ -17,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +32,10 @@ from fairlib import geography, runtime
 from fairlib.audit import Classifier, classify, standard_preparation
 
 COUNTRIES = ("IND", "PER", "BRA", "DEU", "NOR", "USA", "NGA", "KEN", "MEX", "FRA", "CHN", "JPN")
-CLASSES, SIZE, BATCH = 10, 224, 32
+CLASSES, SIZE, BATCH, PARTS = 10, 224, 32, 5
+MEASURES = ("throughput", "memory", "kills")
 WANTED = 0.85  # of the model's own throughput
+FLAT = 1.05  # times what is resident after a tenth of the images
 MODULE = """
 import torch, torchvision
 
@@ -43,7 +50,9 @@ def quick():
 
 
 def make(folder: Path, images: int) -> Path:
-    """Images of noise in twelve countries, and their manifest."""
+    """Images of noise in twelve countries, and their manifest; those that a folder has already stay."""
+    if (folder / "manifest.csv").exists():
+        return folder / "manifest.csv"
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = ["path,label,country"]
@@ -56,62 +65,131 @@ def make(folder: Path, images: int) -> Path:
     return folder / "manifest.csv"
 
 
-def resident() -> float:
-    """Megabytes of this process's memory that are resident."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def throughput(module: dict, manifest: geography.Manifest, folder: Path, parts: int = 5) -> None:
-    """The audit's and the model's images a second, by turns over parts of the set; and memory."""
+def throughput(module: dict, manifest: geography.Manifest, folder: Path, images: int) -> dict:
+    """The audit's and the model's images a second, by turns over parts of the set."""
     network = module["make"]().eval()
     pixels = torch.rand(BATCH, 3, SIZE, SIZE, device=runtime.device())
-    audit, alone, memory = [], [], []
-    for part in range(parts):
-        rows = manifest.rows.iloc[part::parts].reset_index(drop=True)
+    clocks = np.zeros(
+        (PARTS, 2, 2)
+    )  # images a second: of each part, of audit and model, by the clock and the processor
+    for part in range(PARTS):
+        rows = manifest.rows.iloc[part:images:PARTS].reset_index(drop=True)
         shard = geography.Manifest(manifest.folder, rows, manifest.skipped, manifest.named, manifest.unmatched)
-        started = time.perf_counter()
-        classify(Classifier("random", network, standard_preparation(SIZE)), shard, folder / f"part{part}.jsonl")
-        audit.append(len(rows) / (time.perf_counter() - started))
-        memory.append(resident())
-        started, batches = time.perf_counter(), max(len(rows) // BATCH // 4, 4)
-        with torch.no_grad():
+        classifier = Classifier("random", network, standard_preparation(SIZE))
+        with timed(clocks[part, 0], len(rows)):
+            classify(classifier, shard, folder / f"part{part}.jsonl")
+        batches = max(len(rows) // BATCH // 4, 4)
+        with timed(clocks[part, 1], batches * BATCH), torch.no_grad():
             for _ in range(batches):
                 network(pixels).cpu()
-        alone.append(batches * BATCH / (time.perf_counter() - started))
-    ratio = np.median(np.array(audit) / np.array(alone))
-    print(f"audit {np.median(audit):.1f}, model alone {np.median(alone):.1f} images a second: {ratio:.2f} of it")
-    print(f"wanted: {WANTED} or more; {'met' if ratio >= WANTED else 'missed'}")
-    print(f"resident after each of {parts} parts: {', '.join(f'{each:.0f}' for each in memory)} MB")
+    rates, ratios = np.median(clocks, axis=0), clocks[:, 0] / clocks[:, 1]
+    return {
+        "images": min(images, len(manifest.rows)),
+        "audit": round(rates[0, 0], 1),
+        "model_alone": round(rates[1, 0], 1),
+        "ratio": round(np.median(ratios[:, 0]), 3),
+        "ratio_of_processor_time": round(np.median(ratios[:, 1]), 3),
+        "ratios": ratios[:, 0].round(3).tolist(),
+        "ratios_of_processor_time": ratios[:, 1].round(3).tolist(),
+        "met": bool((np.median(ratios, axis=0) >= WANTED).all()),
+    }
 
 
-def killed(folder: Path, images: int, kills: int) -> None:
-    """Whether an audit killed at random moments ends with the report of one that was not."""
+@contextmanager
+def timed(rates: np.ndarray, images: int) -> Iterator[None]:
+    """Note the images a second of a block, by the clock and by the processor's time of all threads."""
+    began = time.perf_counter(), time.process_time()
+    yield
+    rates[:] = images / (time.perf_counter() - began[0]), images / (time.process_time() - began[1])
+
+
+def command(out: str) -> list[str]:
+    """The audit of all images, as typed."""
+    options = ["--model", "benchmark_model:quick", "--out", out, "--skipped-limit", "1"]
+    return [sys.executable, "-m", "fairlib", "audit", "manifest.csv", *options]
+
+
+def started(folder: Path, out: str) -> subprocess.Popen:
+    """An audit that runs by itself."""
+    return subprocess.Popen(command(out), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def bytes_in(path: Path) -> int:
+    """The size of a file that need not be there yet."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def resident(process: subprocess.Popen) -> float:
+    """Megabytes of a process's memory that are resident."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def watched(audit: subprocess.Popen, kept: Path) -> Iterator[tuple[int, float]]:
+    """Once a second, the bytes of the answers that there are and the megabytes that are resident."""
+    while audit.poll() is None:
+        try:
+            yield bytes_in(kept), resident(audit)
+        except (OSError, IndexError):  # it has just ended
+            return
+        time.sleep(1)
+
+
+def memory(folder: Path) -> dict:
+    """What is resident during one audit of all images, and how long that takes."""
+    kept, began = folder / "whole.predictions.jsonl", time.perf_counter()
+    audit = started(folder, "whole")
+    seen = list(watched(audit, kept))
+    status, seconds, all_bytes = audit.wait(), time.perf_counter() - began, bytes_in(kept)
+    shares = (0.1, 0.25, 0.5, 0.75, 1.0)
+    at = {
+        f"{share:.0%}": next((mb for done, mb in seen if done >= 0.999 * share * all_bytes), None) for share in shares
+    }
+    classifying = [mb for done, mb in seen if 0.1 * all_bytes <= done < all_bytes]
+    most = max(classifying, default=None)
+    return {
+        "status": status,
+        "seconds": round(seconds),
+        "resident_mb_when_classified": {share: mb and round(mb) for share, mb in at.items()},
+        "most_mb_while_classifying": most and round(most),
+        "most_mb": round(max(mb for _, mb in seen)),
+        "met": bool(most and at["10%"] and most <= FLAT * at["10%"]),
+    }
+
+
+def killed(folder: Path, kills: int) -> dict:
+    """Whether an audit killed at random moments ends with the files of one that was not."""
     rng = random.Random(0)
-
-    def command(out: str) -> list[str]:
-        options = ["--model", "benchmark_model:quick", "--out", out, "--skipped-limit", "1"]
-        return [sys.executable, "-m", "fairlib", "audit", "manifest.csv", *options]
-
-    def run(out: str) -> dict:
-        subprocess.run(command(out), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        return json.loads((folder / f"{out}.json").read_text()) | {"provenance": None}
-
-    kept = folder / "killed.predictions.jsonl"
-    for wanted in sorted(rng.randrange(images) for _ in range(kills)):
-        audit = subprocess.Popen(command("killed"), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while audit.poll() is None and not (kept.exists() and len(kept.read_bytes().splitlines()) > wanted):
-            time.sleep(rng.uniform(0.01, 0.1))
+    kept, all_bytes = folder / "killed.predictions.jsonl", bytes_in(folder / "whole.predictions.jsonl")
+    moments = sorted(rng.uniform(0, all_bytes) for _ in range(kills))
+    survived = 0
+    for moment in moments:
+        audit = started(folder, "killed")
+        while audit.poll() is None and bytes_in(kept) <= moment:
+            time.sleep(rng.uniform(0.01, 0.2))
+        survived += audit.poll() is not None
         audit.send_signal(signal.SIGKILL)
         audit.wait()
-    same = run("killed") == run("whole")
-    print(f"killed {kills} times and gone on: the report is {'the same' if same else 'ANOTHER'}")
+    status = started(folder, "killed").wait()
+    whole, other = (
+        json.loads((folder / f"{out}.json").read_text()) | {"provenance": None} for out in ("whole", "killed")
+    )
+    tables = ("images", "countries", "classes", "groups")
+    same = [(folder / f"whole.{t}.csv").read_bytes() == (folder / f"killed.{t}.csv").read_bytes() for t in tables]
+    return {
+        "kills": kills - survived,
+        "at": [f"{moment / all_bytes:.0%}" for moment in moments],
+        "status": status,
+        "met": bool(whole == other and all(same) and not survived),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--timed", type=int, default=10_000, help="of them, those that the throughput is measured on")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--model", default="resnet18", help="a classifier of torchvision, with random weights")
+    parser.add_argument("--measure", nargs="+", choices=MEASURES, default=MEASURES)
     parser.add_argument("--folder", type=Path, help="where the images are made (default: a temporary folder)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -121,9 +199,15 @@ def main() -> None:
         (folder / "benchmark_model.py").write_text(code)
         module: dict = {}
         exec(code, module)
-        throughput(module, geography.manifest(path), folder)
-        if arguments.kills:
-            killed(folder, arguments.images, arguments.kills)
+        facts = {"images": arguments.images, "model": arguments.model, "threads": torch.get_num_threads()}
+        print(json.dumps(facts), flush=True)
+        for name, measure in (
+            ("throughput", lambda: throughput(module, geography.manifest(path), folder, arguments.timed)),
+            ("memory", lambda: memory(folder)),
+            ("kills", lambda: killed(folder, arguments.kills)),
+        ):
+            if name in arguments.measure:
+                print(json.dumps({name: measure()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The book's tools for the terminal: `python -m fairlib`, or `fairness-book` where the package is installed."""
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -42,6 +43,11 @@ def _audit_manifest() -> Run:
     return audit.run_manifest
 
 
+def _audit_sample() -> Run:
+    """The command `audit sample`; what it needs is imported here."""
+    return audit.run_sample
+
+
 def _audit_compare() -> Run:
     """The command `audit compare`; what it needs is imported here."""
     return audit.run_compare
@@ -77,6 +83,7 @@ def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
         ("report", audit.add_report_arguments, _audit_report, "make the report of an audit's shards"),
         ("manifest", audit.add_manifest_arguments, _audit_manifest, "write the manifest of a set on a disk"),
         ("compare", audit.add_compare_arguments, _audit_compare, "compare two audited models image by image"),
+        ("sample", audit.add_sample_arguments, _audit_sample, "write a small set with a known truth, to try it on"),
     ):
         tool = commands.add_parser(f"audit-{name}", prog=f"{program} audit {name}", help=words)
         add(tool)
@@ -97,7 +104,7 @@ def verb(arguments: list[str]) -> list[str]:
     list of str
         With `audit-report` in front where these were the first two; a manifest of that name is given as `./report`.
     """
-    if len(arguments) > 1 and arguments[0] == "audit" and arguments[1] in ("report", "manifest", "compare"):
+    if len(arguments) > 1 and arguments[0] == "audit" and arguments[1] in ("report", "manifest", "compare", "sample"):
         return ["-".join(arguments[:2]), *arguments[2:]]
     return arguments
 
@@ -124,7 +131,7 @@ def main() -> int:
         sys.stdout.reconfigure(errors="replace")  # not every terminal has a minus sign
         text, status = run(arguments)
     except (ValueError, OSError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print(f"{program}: {error}{_mend(error)}", file=sys.stderr)
         return 2
     except BaseException as error:
         return _ended(error, program)
@@ -136,6 +143,13 @@ def main() -> int:
             print(f"{program}: {error}", file=sys.stderr)
             return 2
     return status
+
+
+def _mend(error: Exception) -> str:
+    """What helps where the system does not say so itself."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return "; the disk is full: make room, and give the same command again"
+    return ""
 
 
 def _ended(error: BaseException, program: str) -> int:

@@ -92,6 +92,17 @@ def unmade():
 def eager(x):
     return Colour()
 
+ready = Colour()
+
+def wrapped():
+    class Output:
+        def __init__(self, logits):
+            self.logits = logits
+    class Wrapped(Colour):
+        def forward(self, x):
+            return Output(super().forward(x))
+    return Wrapped()
+
 def marked(mark=1.0):
     class Marked(Colour):
         def __init__(self):

@@ -23,6 +23,7 @@ ACROSS = {
     "test_api", "test_architecture", "test_book", "test_browser", "test_defaults", "test_devices", "test_house",
     "test_nbval_mutants", "test_no_answers", "test_notebooks", "test_outputs", "test_pretend", "attacks/test_pinned",
     "fairness/test_imports",
+    "audit/test_guide",
     "audit/test_hostile",
     "audit/test_installation",
 }  # fmt: skip

@@ -18,6 +18,7 @@ _MODULES = {
     "Classifier": "classifier",
     "load_classifier": "classifier",
     "convert": "layouts",
+    "sample": "islands",
     "imagenet_classes": "labels",
     "imagenet_label": "labels",
     "label_reader": "labels",
@@ -43,9 +44,11 @@ _MODULES = {
     "add_report_arguments": "arguments",
     "add_compare_arguments": "arguments",
     "add_manifest_arguments": "arguments",
+    "add_sample_arguments": "arguments",
     "run": "command",
     "run_report": "command",
     "run_manifest": "command",
+    "run_sample": "command",
     "run_compare": "comparison",
 }
 __all__ = [*_MODULES]

@@ -1,6 +1,7 @@
 """The command lines of `python -m fairlib audit`, which are parsed before anything large is imported."""
 
 import argparse
+import re
 from pathlib import Path
 
 from fairlib.audit.conditions import QUANTITIES
@@ -9,11 +10,12 @@ CONDITION_MET = 1  # exit status where a condition of --fail-if is met
 NOTHING_TO_SAY = 3  # where there is too little for a verdict
 GDP_SOURCES = ("natural-earth", "world-bank")  # those of fairlib.geography, which imports pandas
 KINDS = ("dollarstreet", "geode")  # those of fairlib.audit.layouts
+TRUTHS = ("light", "mix")  # those of fairlib.audit.islands
 SKIPPED = 0.1  # share of images that may be left out
 STATUSES = (
     f"Exit status: 0 if the audit is done, {CONDITION_MET} if a condition of --fail-if holds and for nothing else, 2 "
-    f"for bad input, {NOTHING_TO_SAY} if there are too few images to say or too many are left out, 70 for a fault in "
-    "the program, 130 if interrupted."
+    f"for bad input, {NOTHING_TO_SAY} if there are too few images to say, no slope that could be 'established' though "
+    "that is a condition, or too many images left out, 70 for a fault in the program, 130 if interrupted."
 )
 
 
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Classify the images that a CSV file lists, and test whether the model is less accurate on those of poor "
         "countries: like with like, between images of one class. An audit that was interrupted goes on when the same "
-        "command is given again. See also: audit report, audit compare."
+        "command is given again. See also: audit sample, manifest, report and compare, each with --help."
     )
     parser.epilog = STATUSES
     _add_manifest(parser)
@@ -117,6 +119,24 @@ def add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments of a small set to try the audit on.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of the subcommand. Its results are what `fairlib.audit.command.run_sample` takes.
+    """
+    parser.description = (
+        "Write 216 small images of nine islands that do not exist, their manifest and the islands' wealth, to try the "
+        "audit on. The truth is known: light, the poorer an island the more of its photographs are taken at dusk; mix, "
+        "poorer islands only show more of the objects that are photographed at dusk everywhere."
+    )
+    parser.epilog = "Exit status: 0 if the set is written, 2 for bad input."
+    parser.add_argument("truth", choices=TRUTHS, help="what differs between the islands")
+    parser.add_argument("folder", type=Path, help="where to; new or empty")
+
+
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest", type=Path,
@@ -151,11 +171,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         help="compare the groups of another column of the manifest as well; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--gallery", type=int, default=0, metavar="IMAGES",
+        "--gallery", type=_count, default=0, metavar="IMAGES",
         help="show so many wrong answers of each of the three worst countries on the page (default: none)",
     )  # fmt: skip
     parser.add_argument(
-        "--skipped-limit", type=float, default=SKIPPED, metavar="SHARE",
+        "--skipped-limit", type=_share, default=SKIPPED, metavar="SHARE",
         help=f"status {NOTHING_TO_SAY} if more than this share of the images is left out (default: {SKIPPED})",
     )  # fmt: skip
     parser.add_argument(
@@ -165,3 +185,17 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         f"'slope_low>0', of {', '.join(QUANTITIES)} (within_...: between images of one class; the others of slopes are "
         "raw). Quote it: to a shell > names a file to write",
     )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count, expected 0, 1, 2, ...")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    """A number from 0 to 1."""
+    if not re.fullmatch(r"\d*\.?\d+|\d+\.", text, re.ASCII) or float(text) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share, expected 0 to 1, such as 0.1 for a tenth")
+    return float(text)

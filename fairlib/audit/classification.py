@@ -118,8 +118,7 @@ class _Asker:
         while start < len(images):
             part = images[start : start + self.batch_size]
             try:
-                outputs.append(self._forward(part, self.mixed if mixed is None else mixed))
-                start += len(part)
+                output = self._forward(part, self.mixed if mixed is None else mixed)
             except (Exception, SystemExit) as error:  # whatever the user's code raises
                 if not (_out_of_memory(error) and len(part) > 1):
                     raise ValueError(
@@ -128,14 +127,17 @@ class _Asker:
                     ) from error
                 self.batch_size = len(part) // 2
                 print(f"out of memory; going on with {self.batch_size} images at a time", file=sys.stderr)
+            else:
+                outputs.append(_checked(output, len(part), self.name))
+                start += len(part)
         return torch.cat(outputs)
 
-    def _forward(self, images: Tensor, mixed: bool) -> Tensor:
+    def _forward(self, images: Tensor, mixed: bool) -> object:
         device = runtime.device()
         half = torch.float16 if device.type == "cuda" else torch.bfloat16
         with torch.no_grad(), torch.autocast(device.type, half) if mixed else nullcontext():
             output = self.model(images.to(device))
-        return _checked(output, len(images), self.name)
+            return output.cpu() if isinstance(output, Tensor) else output
 
     def answers(self, images: Tensor, compared: int) -> list[dict[str, object]]:
         """The top five, and the confidence in the first of them; of the first `compared` the full answer, too."""
@@ -163,11 +165,12 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _checked(output: object, images: int, name: str) -> Tensor:
-    """A model's output as (n, classes) float32 on the CPU, or it is refused."""
+    """A model's output as (n, classes) float32, or it is refused."""
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != images:
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"{name} gave {shape} for a batch of {images}, expected ({images}, classes)")
-    return output.float().cpu()
+        inside = "; let its forward return what lies in .logits" if hasattr(output, "logits") else ""
+        raise ValueError(f"{name} gave {shape} for a batch of {images}, expected ({images}, classes){inside}")
+    return output.float()
 
 
 def _classes(ask: _Asker, classifier: Classifier, manifest: geography.Manifest) -> int:

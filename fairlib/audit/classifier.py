@@ -3,6 +3,7 @@
 import importlib
 import sys
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 
 from torch import nn
 
@@ -10,7 +11,11 @@ from fairlib import imagenet
 from fairlib.audit.preparation import Preparation, standard_preparation, timm_preparation, torchvision_preparation
 
 DEFAULT_SIZE = 224  # pixels, for a model that does not say
-INSTEAD = "or give a model of your own as module:function"
+LARGEST_SIZE = 4_096  # pixels: 192 MiB an image
+INSTEAD = (
+    "or give a model of your own as module:function, also one of another library or from a file of weights: the "
+    "function loads it and returns it"
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,12 @@ def load_classifier(name: str, size: int | None = None) -> Classifier:
     ------
     ValueError
         For a name that nobody knows, a network without classes, a function that fails or returns no module, or a size
-        below 1.
+        below 1 or above 4,096.
     FileNotFoundError
         For weights that cannot be had.
     """
-    if size is not None and size < 1:
-        raise ValueError(f"size is {size}, expected 1 pixel or more")
+    if size is not None and not 1 <= size <= LARGEST_SIZE:
+        raise ValueError(f"size is {size}, expected 1 pixel or more, and {LARGEST_SIZE} at most")
     if ":" in name:
         model = _own(name)
         return Classifier(name, _frozen(model), standard_preparation(size or DEFAULT_SIZE))
@@ -100,11 +105,20 @@ def _frozen(model: nn.Module) -> nn.Module:
 
 def _own(name: str) -> nn.Module:
     """What the user's function returns."""
-    module, _, function = name.partition(":")
+    module, _, function = name.rpartition(":")
+    if module.endswith(".py") or "/" in module or "\\" in module:
+        suggestion = f"{PureWindowsPath(module).name.removesuffix('.py')}:{function}"  # its separators are both
+        raise ValueError(
+            f"the model {name} is a path, expected module:function; write {suggestion}, with the module in the current "
+            "folder or on PYTHONPATH"
+        )
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        model = getattr(importlib.import_module(module), function)()
+        made = getattr(importlib.import_module(module), function)
+        if isinstance(made, nn.Module):
+            raise TypeError(f"it is a model itself; write a function `def make(): return {function}`")
+        model = made()
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise ValueError(
             f"the model {name} cannot be made ({type(error).__name__}: {error}); expected module:function, a function "

@@ -19,7 +19,8 @@ from fairlib.audit.conditions import Condition, condition
 from fairlib.audit.gallery import gallery
 from fairlib.audit.groups import compare_groups, worst_country
 from fairlib.audit.images import classes_table, countries_table, images_table
-from fairlib.audit.labels import label_reader
+from fairlib.audit.islands import sample
+from fairlib.audit.labels import class_names, label_reader
 from fairlib.audit.layouts import convert
 from fairlib.audit.page import html_page
 from fairlib.audit.predictions import Predictions, joined
@@ -41,8 +42,8 @@ def run(arguments: argparse.Namespace) -> tuple[str, int]:
     text : str
         What to print.
     status : int
-        0; 1 where a condition of `--fail-if` is met; 3 where there are too few images for a verdict, or too many are
-        left out, whatever the conditions.
+        0; 1 where a condition of `--fail-if` is met; 3 where there are too few images for a verdict, no slope that
+        could be established though that is a condition, or too many are left out, whatever the conditions.
 
     Raises
     ------
@@ -126,6 +127,29 @@ def run_manifest(arguments: argparse.Namespace) -> tuple[str, int]:
     return convert(arguments.kind, arguments.folder, arguments.out, arguments.labels), 0
 
 
+def run_sample(arguments: argparse.Namespace) -> tuple[str, int]:
+    """Write a small set whose truth is known.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What the parser of `fairlib.audit.arguments.add_sample_arguments` returns.
+
+    Returns
+    -------
+    text : str
+        What to print.
+    status : int
+        0.
+
+    Raises
+    ------
+    ValueError
+        For bad input.
+    """
+    return sample(arguments.truth, arguments.folder), 0
+
+
 def _every(manifest: geography.Manifest, part: places.Shard | None) -> geography.Manifest:
     """The images of a shard."""
     if part is None:
@@ -140,8 +164,7 @@ def _shard_done(part: places.Shard, predictions: Predictions) -> str:
     """What to print when a shard is done."""
     classified = int((predictions.predicted >= 0).sum())
     return (
-        f"Shard {part.number}/{part.of}: {classified} images are classified, {len(predictions.skipped)} skipped. "
-        "When all "
+        f"Shard {part.number}/{part.of}: {classified} classified, {len(predictions.skipped)} skipped. When all "
         "shards are done, `audit report` with the same manifest and --out makes the report."
     )
 
@@ -165,10 +188,13 @@ def _asked(arguments: argparse.Namespace) -> tuple[geography.Manifest, pd.Series
     countries = manifest.rows["country"].nunique()
     if countries < LEAST_COUNTRIES and not (own or arguments.group):
         raise ValueError(
-            f"{path} has usable images of {countries} countries, expected at least {LEAST_COUNTRIES}; fewer will do "
-            "with "
-            "--group, or with a column wealth of the images' own"
+            f"{path} has usable images of {countries} {'country' if countries == 1 else 'countries'}, expected at "
+            f"least {LEAST_COUNTRIES}; fewer will do with --group, or with a column wealth of the images' own"
         )
+    wealths = manifest.rows["log_wealth"] if own else wealth[manifest.rows["country"]]
+    if wealths.nunique() < 2 and (own or countries >= LEAST_COUNTRIES):
+        whose = f"the column wealth of {path}" if own else arguments.wealth or arguments.gdp
+        raise ValueError(f"{whose} has one wealth for all images, which leaves no slope; give different ones")
     return manifest, wealth
 
 
@@ -221,7 +247,8 @@ def _report(
         {"text": each.text, "value": each.value(report), "met": each.met(report)} for each in conditions
     ]
     out = places.stem(arguments.out)
-    page = html_page(report, images, gallery(images, manifest.folder, arguments.gallery))
+    names = class_names(predictions.source["model"], predictions.classes)
+    page = html_page(report, images, gallery(images, manifest.folder, arguments.gallery, names))
     places.write(out, {"json": as_json(report), "html": page} | csv_files(images, table, classes, report["groups"]))
     return _outcome(report, predictions.resumed, out)
 
@@ -285,7 +312,14 @@ def _outcome(report: dict, resumed: int, out: Path) -> tuple[str, int]:
             f"Too many images are left out ({images['skipped']} of {images['listed']}, at most "
             f"{report['skipped_limit']:.0%} may be; see --skipped-limit)."
         )
-    if too_many or report["verdict"]["outcome"] == verdict.TOO_FEW:
+    unasked = report["verdict"]["outcome"] is None and any(
+        each["text"] == verdict.ESTABLISHED for each in report["conditions"]
+    )
+    if unasked:
+        lines.append(
+            "Whether a slope is established cannot be said without one; take the condition out, or give wealth."
+        )
+    if too_many or unasked or report["verdict"]["outcome"] == verdict.TOO_FEW:
         return "\n".join(lines), NOTHING_TO_SAY
     return "\n".join(lines), CONDITION_MET if met else 0
 

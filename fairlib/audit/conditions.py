@@ -114,8 +114,10 @@ def condition(text: str) -> Condition:
         return Condition(ESTABLISHED, ESTABLISHED)
     match = _CONDITION.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is no condition, expected 'established', or one like 'slope_low>0', in quotes")
+        raise ValueError(
+            f"{text!r} is no condition of --fail-if, expected 'established', or one like 'slope_low>0', in quotes"
+        )
     quantity, sign, bound = match.groups()
     if quantity not in QUANTITIES:  # said here: `fairlib.checks` imports torch, and the help needs this module
-        raise ValueError(f"quantity is {quantity!r}, expected one of: {', '.join(QUANTITIES)}")
+        raise ValueError(f"the quantity of --fail-if is {quantity!r}, expected one of: {', '.join(QUANTITIES)}")
     return Condition(text.strip(), quantity, sign, float(bound))

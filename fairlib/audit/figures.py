@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fairlib.audit.naming import name_dots
+
 BLUE = "#0072B2"  # Okabe and Ito's
 WIDTH = 4.8  # inches: on a phone's 360 pixels the letters are still 8 pixels high
 INK = ".15"
@@ -66,14 +68,15 @@ def accuracy_by_wealth(
         norm=matplotlib.colors.LogNorm(fewest, max(most, fewest + 1)),
         s=22, edgecolors="black", linewidths=0.5, zorder=3,
     )  # fmt: skip
-    _name_countries(axis, table, line)
     ticks = [d for d in DOLLARS if table["log_gdp"].min() - 0.4 < np.log(d) < table["log_gdp"].max() + 0.4]
     axis.set_xticks(np.log(ticks), [f"{d:,}" for d in ticks])
     axis.set(title="", xlabel=f"{wealth}, log scale", ylabel="accuracy")
-    bar = figure.colorbar(dots, ax=axis, label="images")
-    shown = sorted({int(n) for n in (fewest, np.sqrt(fewest * most), most)})
-    bar.set_ticks(shown, labels=[f"{n:,}" for n in shown])
-    bar.minorticks_off()
+    if fewest < most:  # one number needs no scale
+        bar = figure.colorbar(dots, ax=axis, label="images")
+        shown = sorted({int(n) for n in (fewest, np.sqrt(fewest * most), most)})
+        bar.set_ticks(shown, labels=[f"{n:,}" for n in shown])
+        bar.minorticks_off()
+    _name_countries(axis, table, line)
     poorest, richest = line["accuracy"].iloc[0], line["accuracy"].iloc[-1]
     return figure, (
         f"Accuracy by country against {wealth.removesuffix(' in US dollars')}, with a regression line and its band. "
@@ -86,12 +89,11 @@ def accuracy_by_wealth(
 def _name_countries(axis: Axes, table: pd.DataFrame, line: pd.DataFrame) -> None:
     """Write names beside the dots farthest from the line, and beside the one with the most images."""
     distance = (table["accuracy"] - np.interp(table["log_gdp"], line["log_gdp"], line["accuracy"])).abs()
-    for key in dict.fromkeys([*distance.nlargest(NAMED).index, table["n"].idxmax()]):  # each once
-        rich = table["log_gdp"][key] > table["log_gdp"].mean()
-        axis.annotate(
-            table["name"][key], (table["log_gdp"][key], table["accuracy"][key]), xytext=(-4 if rich else 4, 3),
-            textcoords="offset points", ha="right" if rich else "left", fontsize=7,
-        )  # fmt: skip
+    keys = list(dict.fromkeys([*distance.nlargest(NAMED).index, table["n"].idxmax()]))  # each once
+    dots = table[["log_gdp", "accuracy"]]
+    name_dots(
+        axis, dots.loc[keys].to_numpy(), table["name"][keys], dots.to_numpy(), line[["log_gdp", "accuracy"]].to_numpy()
+    )
 
 
 @matplotlib.rc_context(STYLE)
@@ -122,13 +124,11 @@ def like_with_like(table: pd.DataFrame, slope: float) -> tuple[Figure, str]:
         table["wealthier"], 100 * table["more_accurate"], s=area, color="#E69F00", edgecolors="black", lw=0.5, zorder=3
     )
     far = (table["more_accurate"] - slope * table["wealthier"]).abs().nlargest(NAMED).index
-    for key in far:
-        rich = table["wealthier"][key] > 0
-        axis.annotate(
-            table["name"][key], (table["wealthier"][key], 100 * table["more_accurate"][key]),
-            xytext=(-4 if rich else 4, 4), textcoords="offset points", ha="right" if rich else "left", fontsize=7,
-        )  # fmt: skip
     axis.set(xlabel="log wealth above the same classes' images", ylabel="points of accuracy above them")
+    dots = table[["wealthier", "more_accurate"]].assign(more_accurate=100 * table["more_accurate"])
+    name_dots(
+        axis, dots.loc[far].to_numpy(), table["name"][far], dots.to_numpy(), np.column_stack([ends, 100 * slope * ends])
+    )
     return figure, (
         f"Accuracy of {len(table)} countries above that of all images of the same classes, from "
         f"{100 * table['more_accurate'].min():.1f} to {100 * table['more_accurate'].max():.1f} points, against their "

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ COUNTRIES = 3
 SIDE = 160  # pixels
 
 
-def gallery(images: pd.DataFrame, folder: Path, count: int) -> str:
+def gallery(images: pd.DataFrame, folder: Path, count: int, names: Mapping[int, str] | None = None) -> str:
     """Show wrong answers of the countries that are the least accurate beside other images of the same classes.
 
     Parameters
@@ -26,6 +27,8 @@ def gallery(images: pd.DataFrame, folder: Path, count: int) -> str:
         Which the images lie in.
     count : int
         Of each of three countries so many, the surest first; 0 for no gallery.
+    names : mapping of int to str, optional
+        What the model's classes are called; those without a name are shown by their indices.
 
     Returns
     -------
@@ -38,7 +41,7 @@ def gallery(images: pd.DataFrame, folder: Path, count: int) -> str:
     parts = []
     for country, row in worst.iterrows():
         wrong = images[(images["country"] == country) & ~images["right"]].nlargest(count, "confidence")
-        shown = "".join(_item(miss, folder) for miss in wrong.to_dict("records"))
+        shown = "".join(_item(miss, folder, names or {}) for miss in wrong.to_dict("records"))
         if shown:
             parts.append(f'<h3>{html.escape(row["name"])}</h3>\n<ul class="gallery">{shown}</ul>')
     if not parts:
@@ -50,7 +53,7 @@ def gallery(images: pd.DataFrame, folder: Path, count: int) -> str:
     )
 
 
-def _item(miss: dict, folder: Path) -> str:
+def _item(miss: dict, folder: Path, names: Mapping[int, str]) -> str:
     """One picture with what is in it and what the model saw; nothing for one that cannot be read any more."""
     try:
         with pictures.quiet():
@@ -60,7 +63,9 @@ def _item(miss: dict, folder: Path) -> str:
             picture.save(data, "JPEG", quality=80)
     except (OSError, ValueError):
         return ""
-    seen = f"class {miss['class']}, seen as {miss['predicted']} ({number(miss['confidence'], 2)})"
+    shown = names.get(int(miss["class"]), miss["class"]) if miss["class"].isdecimal() else miss["class"]
+    predicted = names.get(miss["predicted"], miss["predicted"])
+    seen = f"class {shown}, seen as {predicted} ({number(miss['confidence'], 2)})"
     alt = html.escape(f"Photograph from {miss['name']}: {seen}", quote=True)
     source = base64.b64encode(data.getvalue()).decode()
     return (

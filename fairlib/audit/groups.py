@@ -8,8 +8,7 @@ import pandas as pd
 
 from fairlib import fairness
 from fairlib.audit.report import LEAST_COUNTRIES
-
-THIRDS = "thirds of wealth"
+from fairlib.audit.words import THIRDS
 
 
 def compare_groups(images: pd.DataFrame, columns: Sequence[str] = (), *, seed: int = 0) -> list[dict]:
@@ -73,6 +72,7 @@ def _compared(images: pd.DataFrame, by: str, groups: np.ndarray, seed: int) -> d
     table = fairness.group_accuracy(images["right"], groups, **options)
     if by == THIRDS:
         table = table.reindex([third for third in fairness.THIRDS if third in table.index])
+    table = table.astype({"n": int, "right": int})
     return {
         "by": by,
         "rows": table.rename_axis("group").reset_index().to_dict("records"),

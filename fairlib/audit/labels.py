@@ -31,6 +31,26 @@ def imagenet_classes() -> pd.DataFrame:
     return pd.read_csv(path, index_col="index", keep_default_na=False)
 
 
+def class_names(model: str, classes: int) -> dict[int, str]:
+    """What a model's classes are called, where that is known.
+
+    Parameters
+    ----------
+    model : str
+        As the audit's command takes it.
+    classes : int
+        How many the model has.
+
+    Returns
+    -------
+    dict of int to str
+        ImageNet's names, by index, for a published model of 1,000 classes; empty for a user's own.
+    """
+    if ":" in model or classes != len(imagenet_classes()):
+        return {}
+    return imagenet_classes()["name"].to_dict()
+
+
 def imagenet_label(label: str) -> tuple[int, ...]:
     """The classes of ImageNet that a label stands for.
 

@@ -25,8 +25,9 @@ td.n { white-space: nowrap; }
 thead th { border-bottom-width: 2px; }
 td:not(.n) { overflow-wrap: anywhere; }
 @media (max-width: 30rem) {
-  table { font-size: 0.8rem; }
-  th, td { padding: 0.2rem; }
+  table { font-size: 0.75rem; }
+  th, td { padding: 0.2rem 0.15rem; }
+  th { hyphens: auto; }
   td.n { white-space: normal; }
 }
 ul { padding-left: 1.2rem; }

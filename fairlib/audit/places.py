@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,7 +173,11 @@ def held(out: Path, part: Shard | None = None) -> Iterator[None]:
         for written in (place(out, kind) for kind in ("html", "json")):
             if written.exists() and not (written.is_file() and _predicted(out)):
                 raise ValueError(f"{written} is no file of an earlier audit; move it away, or name another --out")
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps a file that is open
+                Path(lock.lock_file).unlink()
 
 
 def _predicted(out: Path) -> bool:
@@ -182,7 +186,7 @@ def _predicted(out: Path) -> bool:
 
 
 def write(out: Path, contents: Mapping[str, str]) -> None:
-    """Write files of a report, each whole or not at all.
+    """Write the files of a report, all of them whole or none.
 
     Parameters
     ----------
@@ -191,6 +195,7 @@ def write(out: Path, contents: Mapping[str, str]) -> None:
     contents : mapping of str to str
         The text of each, by its ending.
     """
-    for kind, text in contents.items():
-        with files.replacing(place(out, kind)) as partial:
+    with ExitStack() as all_written:
+        for kind, text in contents.items():
+            partial = all_written.enter_context(files.replacing(place(out, kind)))
             partial.write_text(text, encoding="utf-8")

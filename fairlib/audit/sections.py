@@ -8,7 +8,7 @@ import pandas as pd
 
 from fairlib import fairness, geography
 from fairlib.audit import figures, markup
-from fairlib.audit.words import detectable, interval, number, p_value, summary
+from fairlib.audit.words import detectable, interval, number, p_equals, p_value, summary
 
 INFLUENTIAL = 10  # countries in the table of those that carry the slope
 CLASSES = 20  # in the table of classes; the CSV file has all
@@ -32,13 +32,14 @@ def answer(report: Mapping) -> str:
     images, verdict = report["images"], report["verdict"]
     conditions = [[c["text"], _value(c["value"]), "met" if c["met"] else "not met"] for c in report["conditions"]]
     outcome = markup.table("Conditions that make this audit fail", ["Condition", "Value", "Outcome"], conditions)
+    primary = f"<p>{html.escape(verdict['primary'])}</p>\n" if verdict["outcome"] else ""
+    countries = len(report["countries"])
     return (
-        f'<p class="answer">{html.escape(summary(report))}</p>\n<p>{html.escape(verdict["primary"])}</p>\n'
-        f"{outcome if conditions else ''}"
-        f"<p>{images['classified']:,} images of {html.escape(report['manifest'])} from {len(report['countries'])} "
-        f"countries; accuracy over all images {number(report['accuracy'])} {interval(report, 'accuracy')}, a right "
-        "class "
-        f"among the first five for {number(report['accuracy_top_5'])}, mean confidence {number(report['confidence'])}. "
+        f'<p class="answer">{html.escape(summary(report))}</p>\n{primary}{outcome if conditions else ""}'
+        f"<p>{images['classified']:,} images of {html.escape(report['manifest'])} from {countries} "
+        f"{'country' if countries == 1 else 'countries'}; accuracy over all images {number(report['accuracy'])} "
+        f"{interval(report, 'accuracy')}, a right class among the first five for {number(report['accuracy_top_5'])}, "
+        f"mean confidence {number(report['confidence'])}. "
         f"Brackets hold 95 % intervals.</p>{_precision(report)}"
     )
 
@@ -61,6 +62,8 @@ def _precision(report: Mapping) -> str:
 def like_with_like(report: Mapping, table: pd.DataFrame) -> str:
     """The primary analysis, what classes explain, and how far countries show the same classes."""
     verdict = report["verdict"]
+    if verdict["outcome"] is None:
+        return ""
     slopes = {
         "Adjusted: between images of one class, on the country's wealth (primary)": verdict["between"],
         "Adjusted: between images of one class and country, on the image's own wealth": verdict["within"],
@@ -123,7 +126,7 @@ def tests(report: Mapping) -> str:
         return ""
     rows = [[ASSUMPTIONS[t["method"]], f"{number(t['slope'])} {interval(t)}", p_value(t["p"])] for t in report["tests"]]
     permutation = report["permutation"]
-    rows.append(["GDPs dealt out to the countries anew (permutation)", "–", p_value(permutation["p"])])
+    rows.append(["Wealth dealt out to the countries anew (permutation)", "–", p_value(permutation["p"])])
     ends = html.escape(f"[{p_value(permutation['low'])}, {p_value(permutation['high'])}]")
     exact = permutation["low"] == permutation["high"]
     tried = "all orders were tried" if exact else f"random orders; the 95 % interval of p is {ends}"
@@ -158,7 +161,7 @@ def power(report: Mapping) -> str:
         return ""
     figure, alt = figures.power_curve(pd.DataFrame(power["curve"]), power["detectable"])
     return (
-        f"<h2>What could have been found?</h2>\n<p>By the test of the raw slope: {power['worlds']} samples simulated "
+        f"<h2>What could have been found?</h2>\n<p>By the test of the raw slope: {power['worlds']:,} samples simulated "
         "for each slope, with these "
         f"countries and numbers of images: {detectable(power)} is found in 80 % of them (simulation error in "
         f"brackets). Countries lie off the line by a standard deviation of {number(power['tau'])}, as the meta-"
@@ -210,8 +213,8 @@ def groups(report: Mapping) -> str:
         country = (
             f"<p>The worst country is {html.escape(worst['worst'])} with {number(worst['worst_accuracy'])}. Of so many "
             f"countries with such images chance alone gives a worst one of {_chance(worst['chance_worst'])} "
-            f"(p {p_value(worst['worst_p_value'])}).</p>\n"
-        ).replace("(p <", "(p &lt;")
+            f"(p {html.escape(p_equals(worst['worst_p_value']))}).</p>\n"
+        )
     return "<h2>Groups</h2>\n" + country + "\n".join(parts) if parts or country else ""
 
 
@@ -231,8 +234,10 @@ def _grouping(compared: Mapping) -> str:
     heads = ["Group", "Images right", "Accuracy", "Against the rest, and what chance gives", "p, adjusted"]
     gap = html.escape(
         f"From worst to best {number(extremes['gap'])}; chance alone gives {_chance(extremes['chance_gap'])}, p "
-        f"{p_value(extremes['gap_p_value'])}."
+        f"{p_equals(extremes['gap_p_value'])}."
     )
+    if all(r["chance_low"] == r["chance_high"] for r in compared["rows"]):
+        gap += " No class is seen in two of these groups, so that nothing here is compared like with like."
     return markup.table(f"By {html.escape(compared['by'])}", heads, rows) + f"\n<p>{gap}</p>"
 
 

@@ -3,10 +3,15 @@
 import math
 from collections.abc import Mapping
 
+THIRDS = "thirds of wealth"  # the grouping that nobody asks for
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with so many decimals and a real minus sign; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
@@ -81,6 +86,20 @@ def raw_words(report: Mapping) -> str:
     return f"Raw, all classes mixed: {slope_words(slope)}."
 
 
+def group_words(report: Mapping) -> list[str]:
+    """The gap between the groups of each column that was asked for, beside what chance gives, in a sentence each."""
+    sentences = []
+    for each in report["groups"]:
+        if each["by"] != THIRDS:
+            extremes = each["extremes"]
+            sentences.append(
+                f"By {each['by']}: {extremes['worst']} is worst with {number(extremes['worst_accuracy'])}, "
+                f"{number(extremes['gap'])} below the best, p {p_equals(extremes['gap_p_value'])}; chance alone gives "
+                f"a gap of {number(extremes['chance_gap'][0])}."
+            )
+    return sentences
+
+
 def summary(report: Mapping) -> str:
     """The audit's answer in a few sentences.
 
@@ -92,11 +111,11 @@ def summary(report: Mapping) -> str:
     Returns
     -------
     str
-        The verdict, the raw slope beside it, whether the tests disagree, how steep a slope these images could have
-        shown, and what was left out.
+        The verdict, the raw slope beside it, the groups that were asked for, whether the tests disagree, how steep a
+        slope these images could have shown, and what was left out.
     """
     images = report["images"]
-    sentences = [headline(report), raw_words(report)]
+    sentences = [headline(report), raw_words(report), *group_words(report)]
     if report["verdict"]["warnings"]:
         sentences.append("The tests do not agree; see the warnings.")
     if report["power"]:

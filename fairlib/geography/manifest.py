@@ -171,8 +171,8 @@ def manifest(
             first_line[image] = line
             rows.append(row)
     if not rows:
-        why = f"; line {skipped[0][0]}: {skipped[0][2]}" if skipped else ""
-        raise ValueError(f"{path} names no usable image{why}; expected the columns {', '.join(COLUMNS)}")
+        why = f"line {skipped[0][0]}: {skipped[0][2]}" if skipped else "it has no line but the first"
+        raise ValueError(f"{path} names no usable image; {why}")
     return Manifest(
         folder=path.parent,
         rows=pd.DataFrame(rows),
@@ -198,8 +198,9 @@ def _read(path: Path, groups: Sequence[str]) -> tuple[dict[str, int], int, list[
         if group in UNGROUPABLE:
             raise ValueError(f"the column {group} cannot be a group; name another, such as class or one of your own")
         if group not in (*heads, "class"):
-            near = difflib.get_close_matches(group, heads, n=1) or [", ".join(heads)]
-            raise ValueError(f"{path} has no column {group!r} for a group; did you mean {listings.shortened(near[0])}?")
+            near = difflib.get_close_matches(group, heads, n=1)
+            mend = f"did you mean {listings.shortened(near[0])}?" if near else f"it has {', '.join(heads)}"
+            raise ValueError(f"{path} has no column {group!r} for a group; {listings.shortened(mend)}")
     extra = [column for column in OPTIONAL if column in heads]
     extra += [group for group in groups if group not in (*COLUMNS, *OPTIONAL)]
     if twice := [column for column in extra if heads.count(column) != 1]:

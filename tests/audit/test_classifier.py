@@ -36,6 +36,19 @@ from fairlib.audit.classifier import load_classifier
         ("leaving:make", "cannot be made (SystemExit: 0)"),
         ("no_such_module:make", "cannot be made (ModuleNotFoundError: "),
         (":", "cannot be made (ValueError: "),
+        ("own_model.py:make", "is a path, expected module:function; write own_model:make, with the module in"),
+        ("./deep/own_model:make", "is a path, expected module:function; write own_model:make, with the module in"),
+        (
+            r"C:\models\own_model.py:make",
+            "is a path, expected module:function; write own_model:make, with the module in",
+        ),
+        ("own_model:ready", "(TypeError: it is a model itself; write a function `def make(): return ready`)"),
+        (
+            "own_model:wrapped",
+            "gave Output for a batch of 1, expected (1, classes); let its forward return what lies in",
+        ),
+        ("someone/resnet-50", "no model is called 'someone/resnet-50'; expected"),
+        ("model.pt", "also one of another library or from a file of weights: the function loads it and returns it"),
         ("resnet5000", "no model is called 'resnet5000'; expected EfficientNet-Lite0, ResNet-50, a classifier"),
     ],
 )
@@ -51,6 +64,8 @@ def test_sizes_are_checked(house, capsys):
     assert run("--batch-size", "0") == 2
     assert run("--size", "0") == 2
     assert "size is 0, expected 1 pixel or more" in capsys.readouterr().err
+    assert run("--size", "1000000") == 2
+    assert "size is 1000000, expected 1 pixel or more, and 4096 at most" in capsys.readouterr().err
 
 
 def test_the_report_says_how_images_are_prepared_and_warns_of_another_size(house, monkeypatch, capsys):

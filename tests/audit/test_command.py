@@ -1,5 +1,6 @@
 """The audit from end to end, on a few small images and a model that sees their colour; and all that can be wrong."""
 
+import errno
 import io
 import json
 import re
@@ -8,12 +9,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from audited import colour, expected, report_at, run
+from audited import COUNTRIES, colour, expected, report_at, run
 from filelock import FileLock
 from PIL import Image
 
 from fairlib import __main__, fairness
-from fairlib.audit import command
+from fairlib.audit import classification, command
 
 
 def test_the_numbers_are_those_of_the_images(house, capsys):
@@ -150,6 +151,47 @@ def test_two_audits_at_once_do_not_share_a_report(house, capsys):
         assert "another audit is writing report; wait until it ends" in capsys.readouterr().err
         assert run(out="other") == 0
     assert run() == 0
+
+
+def test_no_lock_stays(house):
+    assert run() == 0
+    assert run("--shard", "1/2", out="part") == 0
+    assert list(house.glob(".*")) == []
+
+
+def test_one_wealth_for_all_is_refused_before_anything_is_done(house, capsys):
+    (house / "wealth.csv").write_text("country,wealth\n" + "".join(f"{country},100\n" for country in COUNTRIES))
+    assert run("--wealth", "wealth.csv") == 2
+    assert "wealth.csv has one wealth for all images, which leaves no slope; give different" in capsys.readouterr().err
+    manifest = house / "set" / "manifest.csv"
+    first, *others = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([f"{first},wealth", *(f"{line},7" for line in others)]))
+    assert run() == 2
+    assert "the column wealth of set/manifest.csv has one wealth" in capsys.readouterr().err.replace("\\", "/")
+    assert not Path("report.predictions.jsonl").exists()
+
+
+def test_a_full_disk_is_said_and_the_same_command_goes_on(house, monkeypatch, capsys):
+    assert run("--batch-size", "8", out="whole") == 0
+    append, batches = classification.append, []
+
+    def full(stream, lines):
+        batches.append(lines)
+        if len(batches) == 3:
+            stream.write('{"path": "images/Ind')
+            stream.flush()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(stream, lines)
+
+    monkeypatch.setattr(classification, "append", full)
+    assert run("--batch-size", "8") == 2
+    assert "No space left on device; the disk is full: make room, and give the same command again" in (
+        capsys.readouterr().err
+    )
+    assert not Path("report.json").exists()
+    assert run("--batch-size", "8") == 0
+    assert "16 images were classified before." in capsys.readouterr().out
+    assert report_at() | {"provenance": None} == report_at("whole") | {"provenance": None}
 
 
 @pytest.mark.parametrize("out", ["deep/er/report", "report.html", "report.json"])

@@ -50,4 +50,4 @@ def test_what_is_no_condition_is_refused_before_anything_is_done(house, text, ca
 
 def test_an_unknown_quantity_is_refused(house, capsys):
     assert run("--fail-if", "bias>0.1") == 2
-    assert "quantity is 'bias', expected one of: within_slope, within_low" in capsys.readouterr().err
+    assert "the quantity of --fail-if is 'bias', expected one of: within_slope, within_low" in capsys.readouterr().err

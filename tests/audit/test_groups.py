@@ -45,8 +45,12 @@ def test_groups_alone_need_no_three_countries(house, capsys):
     assert run("--group", "camera") == 0
     report = report_at()
     assert report["slope"] is None and report["verdict"]["outcome"] is None
+    page = (house / "report.html").read_text()
+    assert "Like with like" not in page and "Stated in advance" not in page and "By camera: " in page
     assert [each["by"] for each in report["groups"]] == ["camera"]
-    assert run("--group", "camera", "--fail-if", "slope>0", "--fail-if", "established", "--fail-if", "gap>0") == 0
+    assert run("--group", "camera", "--fail-if", "slope>0", "--fail-if", "gap>0") == 0
+    assert run("--group", "camera", "--fail-if", "accuracy>0", "--fail-if", "established") == 3
+    assert "Whether a slope is established cannot be said without one" in capsys.readouterr().out
     assert run("--group", "lens") == 2
     assert "has no column 'lens' for a group" in capsys.readouterr().err
 

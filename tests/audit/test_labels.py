@@ -124,3 +124,9 @@ def test_a_mapping_that_cannot_be_read_is_refused(tmp_path, text, complaint):
 def test_a_missing_mapping_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no mapping at .*gone\.csv; give a CSV file with the columns label"):
         labels.label_reader(tmp_path / "gone.csv")
+
+
+def test_classes_have_names_where_the_model_is_a_published_one():
+    names = labels.class_names("resnet50", 1_000)
+    assert len(names) == 1_000 and (names[0], names[409]) == ("tench", "analog clock")
+    assert labels.class_names("mine:make", 1_000) == labels.class_names("resnet50", 999) == {}

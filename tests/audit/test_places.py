@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlib.audit.places import Shard, place, prediction_files, shard, stem
+from fairlib.audit.places import Shard, place, prediction_files, shard, stem, write
 
 
 def test_a_shard_is_two_numbers():
@@ -29,3 +29,10 @@ def test_the_predictions_of_another_report_are_not_its(tmp_path):
     assert [path.name for path in prediction_files(tmp_path / "a")] == names[:1]
     (tmp_path / "a.predictions.1of2.jsonl").touch()  # one that a whole run stands beside may be missing
     assert len(prediction_files(tmp_path / "a")) == 2
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path):
+    write(tmp_path / "a", {"json": "1", "html": "2"})
+    with pytest.raises(UnicodeEncodeError):
+        write(tmp_path / "a", {"json": "3", "html": "\ud800", "images.csv": "4"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "1", "a.html": "2"}
