@@ -1,10 +1,13 @@
-"""The site in a browser with the network cut: it asks nobody and logs no error, formulas render, pages fit a phone."""
+"""The site in a browser with the network cut: it asks nobody and logs no error, formulas render, pages fit a phone,
+nobody is kept out: not by a screen reader, not by a keyboard, not by the colours.
+"""
 
 import os
 import shutil
 from contextlib import contextmanager
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, sync_playwright
 from test_book import CHAPTERS, FUNCTIONS, in_source
 
@@ -39,7 +42,7 @@ LETTERS = """() => [...document.querySelectorAll('article .cell_output img')].fi
 SHADOWS = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   const sides = e => getComputedStyle(e).boxShadow.split(/, (?=rgb|color|oklab)/).map(s => !/ 0px 0px 0px 0px/.test(s))
-  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article figure'
+  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article :is(figure, pre, mjx-container)'
   const found = []
   for (const e of document.querySelectorAll(boxes)) {
     if (!e.checkVisibility() || e.scrollWidth <= e.clientWidth + 1) continue
@@ -51,6 +54,68 @@ SHADOWS = """async () => {
   return found
 }"""
 PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1300, "height": 800}
+# Every page with FAIRLIB_PAGES=all; else some that hold, between them, every kind of thing that a page shows.
+SAMPLE = ["notebooks/ledger", "notebooks/ssim_one_step", "book/api/defenses", "book/references"]
+AUDITED = CHAPTERS if os.environ.get("FAIRLIB_PAGES") == "all" else SAMPLE
+UNFOLDED = """() => {
+  for (const e of document.querySelectorAll('details')) e.open = true
+  for (const e of document.querySelectorAll('.toggle-hidden')) e.classList.remove('toggle-hidden')
+}"""
+# What axe-core calls serious or critical, by all of its rules. Contrast, which costs it most, is measured once for each
+# combination of colours, size and weight of letters, and grounds; not in formulas, which have the text's colour.
+BARRIERS = """async coloursOnly => {
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame)
+  const own = e => [...e.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
+  const grounds = new Map()
+  const ground = e => {
+    if (e && !grounds.has(e)) {
+      const { backgroundColor, backgroundImage, opacity } = getComputedStyle(e)
+      grounds.set(e, [backgroundColor, backgroundImage, opacity].join() + ground(e.parentElement))
+    }
+    return e ? grounds.get(e).replace(/^(rgba\\(0, 0, 0, 0\\),none,1)+/, '') : ''
+  }
+  const kinds = new Map()
+  for (const e of document.querySelectorAll('body *')) {
+    if (e.closest('mjx-container') || !own(e) || !e.checkVisibility({visibilityProperty: true})) continue
+    const { color, fontSize, fontWeight } = getComputedStyle(e)
+    const kind = [color, fontSize, fontWeight, ground(e)].join()
+    if (!kinds.has(kind)) kinds.set(kind, e)
+  }
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice', 'experimental']
+  const found = await axe.run(document, coloursOnly ? {runOnly: ['link-in-text-block']} : {
+    runOnly: tags, rules: {'color-contrast': {enabled: false}}, resultTypes: ['violations']
+  })
+  const contrast = await axe.run({include: [...kinds.values()]}, {runOnly: ['color-contrast']})
+  return [...found.violations, ...contrast.violations]
+    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 120)}`))
+}"""
+# What can be used with the keyboard, numbered.
+CONTROLS = """() => [...document.querySelectorAll('a[href], button, summary, input, select, textarea, [tabindex="0"]')]
+  .filter(e => e.tabIndex === 0 && !e.disabled && e.checkVisibility({visibilityProperty: true}))
+  .map((e, i) => { e.dataset.control = i; return e.outerHTML.slice(0, 120) })"""
+# The control with the focus, and whether it is seen there: within the window, opaque, with a ring around it.
+FOCUSED = """() => {
+  const e = document.activeElement
+  const box = e.getBoundingClientRect()
+  let opacity = 1
+  for (let p = e; p; p = p.parentElement) opacity *= getComputedStyle(p).opacity
+  const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(e)
+  const outline = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1
+  const ring = outline || (e.matches('a') && boxShadow !== 'none')
+  const within = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth
+  return [e.dataset.control, Boolean(within && opacity > 0.9 && ring)]
+}"""
+# What would move by itself or glide: transitions, animations that run by the clock, pages that scroll smoothly.
+MOTIONS = """() => [
+  ...document.getAnimations().filter(a => a.timeline instanceof DocumentTimeline).map(a => a.animationName),
+  ...[...document.querySelectorAll('*')].filter(e => {
+    const { transitionProperty, transitionDuration, scrollBehavior } = getComputedStyle(e)
+    const glides = transitionProperty !== 'none' && transitionDuration.split(',').some(time => parseFloat(time) > 0.01)
+    return glides || scrollBehavior === 'smooth'
+  }).map(e => e.outerHTML.slice(0, 120))
+]"""
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +223,89 @@ def test_every_button_and_link_has_a_name(browser, site):
     with opened(browser, (site / "notebooks" / "fgsm.html").as_uri()) as (page, _):
         assert page.evaluate("document.querySelectorAll('button.copybtn').length") > 0
         assert page.evaluate(nameless) == []
+
+
+@pytest.mark.parametrize("chapter", AUDITED)
+def test_no_page_keeps_anyone_out(browser, site, chapter):
+    """By axe-core's rules at both widths, those on colours in both themes, everything unfolded."""
+    found = []
+    with opened(browser, (site / f"{chapter}.html").as_uri(), viewport=DESK) as (page, _):
+        page.evaluate(AXE_SCRIPT)
+        page.evaluate(UNFOLDED)
+        for view, scheme in ((DESK, "light"), (DESK, "dark"), (PHONE, "dark"), (PHONE, "light")):
+            page.set_viewport_size(view)
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+            found += [f"{view['width']} {scheme} {said}" for said in page.evaluate(BARRIERS, scheme == "dark")]
+    assert found == []
+
+
+def test_a_page_that_keeps_someone_out_is_caught(browser, tmp_path):
+    """The instrument itself: each of the kinds that a review found here, and the second of two unlike grounds."""
+    page_path = tmp_path / "page.html"
+    page_path.write_text(
+        "<!doctype html><html lang='en'><title>t</title><main><h1>t</h1><button aria-label='Close'>Open</button>"
+        "<div style='width: 90px; overflow: auto'><p style='width: 900px'>" + "wide " * 80 + "</p></div>"
+        "<div role='list'><b>no item</b></div><p style='color: #777'>legible</p>"
+        "<p style='color: #777; background: #666'>not legible</p></main></html>"
+    )
+    with opened(browser, page_path.as_uri()) as (page, _):
+        page.evaluate(AXE_SCRIPT)
+        found = page.evaluate(BARRIERS, False)
+    kinds = ("label-content-name-mismatch", "scrollable-region-focusable", "aria-required-children", "color-contrast")
+    assert {said.split(":")[0] for said in found} >= set(kinds)
+    assert any("#666" in said for said in found if said.startswith("color-contrast"))
+
+
+@pytest.mark.parametrize("view", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_keyboard_reaches_every_control(browser, site, view):
+    """One after the other, each seen while it has the focus."""
+    address = (site / "notebooks" / "fgsm.html").as_uri()
+    with opened(browser, address, viewport=view, reduced_motion="reduce") as (page, _):
+        page.evaluate(UNFOLDED)
+        page.wait_for_timeout(500)
+        controls = page.evaluate(CONTROLS)
+        reached, unseen = set(), []
+        for _ in range(len(controls) + 5):
+            page.keyboard.press("Tab")
+            control, seen = page.evaluate(FOCUSED)
+            reached.add(control)
+            if control and not seen:
+                unseen.append(controls[int(control)])
+    assert len(controls) > 100
+    assert [control for i, control in enumerate(controls) if str(i) not in reached] == []
+    assert unseen == []
+
+
+def test_keys_work_the_controls(browser, site):
+    """A fold opens, a box scrolls, the colours change and the button's name says to what."""
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri(), viewport=PHONE) as (page, _):
+        fold = page.locator("details:has(> summary)", has=page.locator("pre")).first
+        fold.locator("summary").focus()
+        page.keyboard.press("Enter")
+        assert fold.evaluate("e => e.open")
+        box = page.locator("pre[aria-label='Code, scrolls']:visible").first
+        box.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("document.activeElement.scrollLeft > 0")
+        names = set()
+        button = page.locator("button.theme-switch-button:visible").first
+        for _ in range(3):
+            button.focus()
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(50)
+            names.add(button.get_attribute("aria-label"))
+    assert names == {"Color mode: Light", "Color mode: Dark", "Color mode: System Settings"}
+
+
+def test_who_asked_for_less_motion_gets_none(browser, site):
+    motions = {}
+    for motion in ("reduce", "no-preference"):
+        with opened(browser, (site / "notebooks" / "fgsm.html").as_uri(), reduced_motion=motion) as (page, _):
+            page.evaluate(UNFOLDED)
+            motions[motion] = page.evaluate(MOTIONS)
+    assert motions["reduce"] == []
+    assert motions["no-preference"]  # the instrument sees what moves
 
 
 def test_a_dark_page_is_printed_in_light_colours(browser, site):

@@ -11,8 +11,40 @@
     page.theme = theme;
   });
 
-  // A copy button shows a drawing only: its name, for those who hear the page, is its tooltip.
-  addEventListener("load", () => {
+  // The name of a control, for those who hear the page, holds what the control shows.
+  const MODES = { light: "Light", dark: "Dark", auto: "System Settings" };
+  const named = () => {
     for (const button of document.querySelectorAll("button.copybtn")) button.ariaLabel = button.dataset.tooltip;
+    for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
+    for (const button of document.querySelectorAll(".theme-switch-button")) {
+      button.ariaLabel = `Color mode: ${MODES[page.mode]}`;
+    }
+  };
+  new MutationObserver(named).observe(document.documentElement, { attributeFilter: ["data-mode"] });
+
+  // A box that scrolls is reached with Tab, moved with the arrow keys, and says what it is; one that does not is passed.
+  const BOXES = {
+    ".cell_output pre": "Output",
+    pre: "Code",
+    ".cell_output .text_html, .pst-scrollable-table-container": "Table",
+    "article figure, .cell_output": "Figure",
+    "mjx-container, div.math": "Formula",
+  };
+  const reach = (box) => {
+    const larger = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+    if (larger && /auto|scroll/.test(getComputedStyle(box).overflow)) {
+      const [, name] = Object.entries(BOXES).find(([kind]) => box.matches(kind));
+      box.tabIndex = 0;
+      if (box.tagName !== "FIGURE") box.role = "group";
+      box.ariaLabel = `${name}, scrolls`;
+    } else if (box.ariaLabel?.endsWith(", scrolls")) {
+      for (const given of ["tabindex", "role", "aria-label"]) box.removeAttribute(given);
+    }
+  };
+  const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => reach(target)));
+  addEventListener("load", async () => {
+    named();
+    await window.MathJax?.startup?.promise;
+    for (const box of document.querySelectorAll(Object.keys(BOXES).join())) sizes.observe(box);
   });
 })();
