@@ -17,7 +17,7 @@ LIMITS = (ROOT / "book" / "audit_limits.md").read_text(encoding="utf-8")
 
 def commands(text: str) -> list[list[str]]:
     """The words of every command of ours in the page's cells, without what a shell does after it."""
-    lines = re.findall(r"^!python -m fairlib (.*)$", text, re.MULTILINE)
+    lines = re.findall(r"^python -m fairlib (.*)$", text, re.MULTILINE)
     return [shlex.split(line.partition(";")[0]) for line in lines]
 
 
@@ -44,7 +44,7 @@ def test_every_command_of_the_page_is_one():
         for text in getattr(arguments, "fail_if", []):
             condition(text)
     with pytest.raises(SystemExit):
-        __main__.parser().parse_args(__main__.verb(commands("!python -m fairlib audit x.csv --model y; echo")[0]))
+        __main__.parser().parse_args(__main__.verb(commands("python -m fairlib audit x.csv --model y; echo")[0]))
 
 
 def test_every_status_and_condition_is_explained():
