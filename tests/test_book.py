@@ -245,7 +245,7 @@ def test_each_page_says_its_version_and_the_day_of_its_last_change(site):
     for chapter in CHAPTERS:
         page = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
         foot = page.select_one("footer.bd-footer-content").get_text(" ", strip=True)
-        assert f"Version {number} : what changed , errata" in foot
+        assert f"Version {number}: what changed , errata" in foot
         files = [ROOT / f"{chapter}{kind}" for kind in (".md", ".ipynb") if (ROOT / f"{chapter}{kind}").exists()]
         assert f"Last updated on {published.changed(files, ROOT, days)}." in foot
 
