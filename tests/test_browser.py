@@ -57,7 +57,7 @@ PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1300, "height": 800}
 # Every page with FAIRLIB_PAGES=all; else some that hold, between them, every kind of thing that a page shows.
 SAMPLE = ["notebooks/ledger", "notebooks/truncation", "book/api/defenses", "book/references"]
-AUDITED = CHAPTERS if os.environ.get("FAIRLIB_PAGES") == "all" else SAMPLE
+AUDITED = [*CHAPTERS, "genindex", "search"] if os.environ.get("FAIRLIB_PAGES") == "all" else SAMPLE
 UNFOLDED = """() => {
   for (const e of document.querySelectorAll('details')) e.open = true
   for (const e of document.querySelectorAll('.toggle-hidden')) e.classList.remove('toggle-hidden')
