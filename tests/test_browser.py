@@ -42,7 +42,7 @@ LETTERS = """() => [...document.querySelectorAll('article .cell_output img')].fi
 SHADOWS = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   const sides = e => getComputedStyle(e).boxShadow.split(/, (?=rgb|color|oklab)/).map(s => !/ 0px 0px 0px 0px/.test(s))
-  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article :is(figure, pre, mjx-container)'
+  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article :is(figure, pre, [display=true])'
   const found = []
   for (const e of document.querySelectorAll(boxes)) {
     if (!e.checkVisibility() || e.scrollWidth <= e.clientWidth + 1) continue
