@@ -42,7 +42,7 @@ LETTERS = """() => [...document.querySelectorAll('article .cell_output img')].fi
 SHADOWS = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
   const sides = e => getComputedStyle(e).boxShadow.split(/, (?=rgb|color|oklab)/).map(s => !/ 0px 0px 0px 0px/.test(s))
-  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article :is(figure, pre, mjx-container)'
+  const boxes = '.cell_output .text_html, .pst-scrollable-table-container, article :is(figure, pre, [display=true])'
   const found = []
   for (const e of document.querySelectorAll(boxes)) {
     if (!e.checkVisibility() || e.scrollWidth <= e.clientWidth + 1) continue
@@ -56,8 +56,8 @@ SHADOWS = """async () => {
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1300, "height": 800}
 # Every page with FAIRLIB_PAGES=all; else some that hold, between them, every kind of thing that a page shows.
-SAMPLE = ["notebooks/ledger", "notebooks/ssim_one_step", "book/api/defenses", "book/references"]
-AUDITED = CHAPTERS if os.environ.get("FAIRLIB_PAGES") == "all" else SAMPLE
+SAMPLE = ["notebooks/ledger", "notebooks/truncation", "book/api/defenses", "book/references"]
+AUDITED = [*CHAPTERS, "genindex", "search"] if os.environ.get("FAIRLIB_PAGES") == "all" else SAMPLE
 UNFOLDED = """() => {
   for (const e of document.querySelectorAll('details')) e.open = true
   for (const e of document.querySelectorAll('.toggle-hidden')) e.classList.remove('toggle-hidden')
