@@ -21,7 +21,8 @@ LINES, EXPERIMENT = 350, 300
 # Tests of no module of their own: of the files around the package, or of all of its modules at once.
 ACROSS = {
     "test_api", "test_architecture", "test_book", "test_browser", "test_defaults", "test_devices", "test_house",
-    "test_nbval_mutants", "test_no_answers", "test_notebooks", "test_outputs", "test_pretend", "attacks/test_pinned",
+    "test_nbval_mutants", "test_no_answers", "test_notebooks", "test_outputs", "test_pretend", "test_published",
+    "test_toy_book", "attacks/test_pinned",
     "fairness/test_imports",
     "audit/test_guide",
     "audit/test_hostile",
@@ -60,9 +61,9 @@ def dotted(path: Path) -> str:
 
 
 def code(notebook: Path) -> str:
-    """The code cells of a notebook, without lines of IPython's own."""
+    """The code cells of a notebook, without lines that are IPython's own or a command's."""
     cells = [cell.source for cell in jupytext.read(notebook).cells if cell.cell_type == "code"]
-    return re.sub(r"^[%!].*$", "", "\n".join(cells), flags=re.MULTILINE)
+    return re.sub(r"^(?:[%!]|python -m ).*$", "", "\n".join(cells), flags=re.MULTILINE)
 
 
 def taken(texts: Sources, name: str) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ def test_shards_make_the_report_of_one_run(house, capsys):
     run(out="whole")
     for k, images in ((3, 14), (1, 15), (2, 14)):
         assert run("--shard", f"{k}/3") == 0
-        assert f"Shard {k}/3: {images} images" in capsys.readouterr().out
+        assert f"Shard {k}/3: {images} classified, 0 skipped" in capsys.readouterr().out
         assert not Path("report.html").exists()
     assert {path.name for path in house.glob("report.*of3.jsonl")} == {
         f"report.predictions.{k}of3.jsonl" for k in (1, 2, 3)

@@ -26,7 +26,7 @@ def images(seed: int = 0, **options) -> pd.DataFrame:
 
 def judged(table: pd.DataFrame, **options) -> tuple[dict, dict]:
     report = analyse(countries_table(table), worlds=20)
-    report |= {"images": {"skipped": 0}, "without_images": [], "verdict": judge(table, report, **options)}
+    report |= {"images": {"skipped": 0}, "without_images": [], "groups": [], "verdict": judge(table, report, **options)}
     return report["verdict"], report
 
 
