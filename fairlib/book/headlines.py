@@ -69,22 +69,20 @@ def estimate(key: str) -> claims.Estimate:
     FileNotFoundError
         Where its chapter has not recorded it.
     """
-    return _read(_of(key))
+    return _read(key)[1]
 
 
-def _of(key: str) -> Headline:
+def _read(key: str) -> tuple[Headline, claims.Estimate]:
+    """How a headline is shown, and its estimate."""
     every = load()
     if key not in every:
         raise ValueError(f"{key!r} is no headline; list it in data/claims/headlines.toml")
-    return every[key]
-
-
-def _read(headline: Headline) -> claims.Estimate:
+    headline = every[key]
     recorded = claims.recorded(headline.chapter)
     if headline.quantity not in recorded:
         mend = f"run `make reproduce ONLY={headline.chapter}/`"
         raise FileNotFoundError(f"{headline.quantity} of the chapter {headline.chapter} is not recorded; {mend}")
-    return recorded[headline.quantity]
+    return headline, recorded[headline.quantity]
 
 
 def number(key: str) -> str:
@@ -107,8 +105,10 @@ def number(key: str) -> str:
     FileNotFoundError
         Where its chapter has not recorded it.
     """
-    h = _of(key)
-    e = _read(h)
+    return _number(*_read(key))
+
+
+def _number(h: Headline, e: claims.Estimate) -> str:
     factor, unit = (100 * h.times, " %") if h.percent else (h.times, "")
     ends = [round(factor * end, h.digits) + 0.0 for end in (e.value, e.low, e.high)]  # no -0.00
     value, low, high = (f"{end:{'+' if h.signed else ''}.{h.digits}f}" for end in ends)
@@ -135,8 +135,8 @@ def text(key: str) -> str:
     FileNotFoundError
         Where its chapter has not recorded it.
     """
-    basis = estimate(key).basis
-    return f"{number(key)}, {basis}" if basis else number(key)
+    shown, e = _read(key)
+    return f"{_number(shown, e)}, {e.basis}" if e.basis else _number(shown, e)
 
 
 def span(key: str, *, basis: bool = False) -> str:
@@ -161,9 +161,10 @@ def span(key: str, *, basis: bool = False) -> str:
     FileNotFoundError
         Where its chapter has not recorded it.
     """
-    name, rests = html.escape(key), estimate(key).basis
-    shown = f'<span class="number" data-quantity="{name}" title="{html.escape(rests)}">{number(key)}</span>'
-    return f"{shown} ({rests})" if basis and rests else shown
+    headline, e = _read(key)
+    name, rests = html.escape(key), html.escape(e.basis)
+    shown = f'<span class="number" data-quantity="{name}" title="{rests}">{_number(headline, e)}</span>'
+    return f"{shown} ({e.basis})" if basis and e.basis else shown
 
 
 def between(keys: Iterable[str]) -> str:

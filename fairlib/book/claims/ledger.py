@@ -6,7 +6,7 @@ two and never written down. `data/claims/README.md` lists the quantities that ea
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -98,6 +98,27 @@ def recorded(chapter: str) -> dict[str, Estimate]:
         raise ValueError(f"{path} is damaged ({error}); {mend}") from error
 
 
+def behind(claims: Iterable[Claim]) -> dict[str, dict[str, Estimate]]:
+    """The recorded estimates of the chapters that settle claims.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+        Of any papers.
+
+    Returns
+    -------
+    dict
+        By chapter, then by quantity.
+
+    Raises
+    ------
+    ValueError
+        For a damaged file.
+    """
+    return {chapter: recorded(chapter) for chapter in {claim.chapter for claim in claims}}
+
+
 def ledger(
     paper: str | None = None, verdict: str | None = None, chapter: str | None = None, kind: str | None = None
 ) -> pd.DataFrame:
@@ -132,7 +153,7 @@ def ledger(
             checks.one_of(value, allowed, name)
     every = load(paper)
     claims = [c for c in every if chapter in (None, c.chapter) and kind in (None, c.kind)]
-    estimates = {c: recorded(c) for c in {c.chapter for c in every}}
+    estimates = behind(every)
     judged = judgements(claims, estimates, every)
     rows = [_row(c, estimates[c.chapter], judged[c.id]) for c in claims]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -15,7 +15,7 @@ from scipy import stats
 from fairlib.book.claims.claim import Claim
 from fairlib.book.claims.estimate import Estimate
 from fairlib.book.claims.judging import alternatives
-from fairlib.book.claims.rules import CELLS, RULES, SIGNS, repetition
+from fairlib.book.claims.rules import CELLS, RULES, SIGNS, reaches
 from fairlib.book.terms import REPRODUCED
 
 DRAWS = 2_000
@@ -112,12 +112,10 @@ def _reproduced(claim: Claim, ours: Estimate, others: list[Estimate], printed: N
     """Which printed numbers the rule for cells calls reproduced; a range keeps its width."""
     p = claim.parameters
     half = (p["high"] - p["low"]) / 2 if claim.rule == "matches_range" else 0.0
-
-    def reached(estimate: Estimate) -> NDArray[np.bool_]:
-        low, high = repetition(estimate, decimals=p["decimals"], n=p.get("n"))
-        return (low <= printed + half) & (printed - half <= high)
-
-    return reached(ours) & ~np.any([np.zeros(printed.shape, bool), *map(reached, others)], axis=0)
+    own, *wrong = (
+        reaches(each, printed - half, printed + half, decimals=p["decimals"], n=p.get("n")) for each in (ours, *others)
+    )
+    return own & ~np.any(wrong, axis=0)
 
 
 def _called(claim: Claim, ours: Estimate, effect: float) -> float:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from numpy.typing import NDArray
 from scipy import stats
 
 from fairlib import checks
@@ -68,6 +69,34 @@ def repetition(estimate: Estimate, *, decimals: int, n: int | None = None) -> tu
     return estimate.value - math.hypot(down, sampling) - half, estimate.value + math.hypot(up, sampling) + half
 
 
+def reaches(
+    estimate: Estimate, low: float | NDArray, high: float | NDArray, *, decimals: int, n: int | None = None
+) -> bool | NDArray:
+    """Whether a `repetition` of an estimate and a published range have a number in common.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Ours, or an alternative.
+    low, high : float or array
+        The published range, or several of them.
+    decimals, n : int
+        As in `repetition`.
+
+    Returns
+    -------
+    bool or array of bool
+        Of the shape of `low`.
+
+    Raises
+    ------
+    ValueError
+        For what `repetition` refuses.
+    """
+    lowest, highest = repetition(estimate, decimals=decimals, n=n)
+    return (lowest <= high) & (low <= highest)
+
+
 def matches_range(
     estimate: Estimate,
     *,
@@ -109,13 +138,10 @@ def matches_range(
     if not checks.finite(low, "low") <= checks.finite(high, "high"):
         raise ValueError(f"low={low}, high={high}: expected low <= high; exchange them")
 
-    def reached(other: Estimate) -> bool:
-        lowest, highest = repetition(other, decimals=decimals, n=n)
-        return lowest <= high and low <= highest
-
-    if not reached(estimate):
+    if not reaches(estimate, low, high, decimals=decimals, n=n):
         return NOT_REPRODUCED
-    return UNDECIDED if any([reached(other) for other in alternatives]) else REPRODUCED
+    reached = [reaches(other, low, high, decimals=decimals, n=n) for other in alternatives]
+    return UNDECIDED if any(reached) else REPRODUCED
 
 
 def matches(

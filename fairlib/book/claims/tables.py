@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from fairlib import checks
 from fairlib.book.claims.claim import Claim, load
 from fairlib.book.claims.estimate import Estimate
-from fairlib.book.claims.ledger import recorded
+from fairlib.book.claims.ledger import behind
 
 TABLES = {  # by paper: in words, how the cells' ids begin, and how many parts of a key name a table or a row
     "pepe": ("The four tables of the first paper, each a network on a data set", "pepe-table", 2),
@@ -105,11 +105,7 @@ def wholes(papers: Iterable[str] = tuple(TABLES)) -> list[Whole]:
         One for each paper whose tables are recorded.
     """
     every = [(paper, load(paper)) for paper in papers]
-    return [found for paper, claims in every if (found := whole(paper, claims, _estimates(claims)))]
-
-
-def _estimates(claims: Sequence[Claim]) -> Mapping[str, Mapping[str, Estimate]]:
-    return {chapter: recorded(chapter) for chapter in {claim.chapter for claim in claims}}
+    return [found for paper, claims in every if (found := whole(paper, claims, behind(claims)))]
 
 
 def whole(paper: str, claims: Sequence[Claim], estimates: Mapping[str, Mapping[str, Estimate]]) -> Whole | None:

@@ -149,8 +149,8 @@ def tallies(frame: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     **{"paper": paper, "sort": sort, "claims": len(own)},
-                    "verdicts": {v: int((own["verdict"] == v).sum()) for v in VERDICTS if v in set(own["verdict"])},
-                    "families": {v: int((verdicts == v).sum()) for v in VERDICTS if v in set(verdicts)},
+                    "verdicts": _by_verdict(own["verdict"]),
+                    "families": _by_verdict(verdicts),
                     **_sensitivity(own),
                     "placebos": _placebos(own["placebos"]),
                 }
@@ -255,5 +255,9 @@ def decided(frame: pd.DataFrame) -> dict[str, int]:
         Claims of the kind `claim` that ran, by verdict, in the order of `VERDICTS`; what none has is left out.
     """
     own = frame.loc[frame["kind"] == CLAIM, "verdict"]
-    ran = {v: int((own == v).sum()) for v in VERDICTS if v not in (NOT_YET, NOT_TESTABLE)}
-    return {v: n for v, n in ran.items() if n}
+    return _by_verdict(own[~own.isin([NOT_YET, NOT_TESTABLE])])
+
+
+def _by_verdict(verdicts: pd.Series) -> dict[str, int]:
+    """How many there are of each verdict, in the order of `VERDICTS`; what none has is left out."""
+    return {v: n for v in VERDICTS if (n := int((verdicts == v).sum()))}
