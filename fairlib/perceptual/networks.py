@@ -62,6 +62,11 @@ def lpips_alex(folder: Path | None) -> LPIPS:
     return LPIPS(_alexnet(folder), _heads(weights.load("LPIPS_v0.1_alex-df73285e.pth", folder)))
 
 
+def unweighted_alex() -> LPIPS:
+    """LPIPS on AlexNet in which every channel of its five layers has the weight 1."""
+    return LPIPS(_alexnet(None), [torch.ones(1, channels, 1, 1) for channels in (64, 192, 384, 256, 256)])
+
+
 def lpips_vgg(folder: Path | None) -> LPIPS:
     """LPIPS on VGG16; its weights as `fairlib.weights.load` finds them, in `folder` (or that file) first."""
     return LPIPS(_vgg16(folder), _heads(weights.load("LPIPS_v0.1_vgg-a78928a0.pth", folder)))
