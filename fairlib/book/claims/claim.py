@@ -10,6 +10,8 @@ from fairlib import checks, files
 from fairlib.book.claims.rules import RULES, SIGNS
 from fairlib.book.terms import CHAPTERS, CLAIM, KINDS, PAPERS
 
+TEXT = "text/"  # begins the keys of estimates that a chapter has by the text as well as by the code
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -43,6 +45,12 @@ class Claim:
     setting: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def joint_text(self) -> tuple[str, ...]:
+        """What must hold too in the text's column: `joint`, as the text has it where `quantity_text` is `text/...`."""
+        text = self.quantity_text is not None and self.quantity_text.startswith(TEXT)
+        return tuple(key if _is_id(key) or not text else f"{TEXT}{key}" for key in self.joint)
+
     def quantities(self) -> set[str]:
         """The keys of all estimates that this claim asks for.
 
@@ -51,7 +59,7 @@ class Claim:
         set of str
             Its quantities, its alternatives, its condition, and what is joined and no claim's id.
         """
-        others = (*self.parameters.get("alternatives", ()), *self.joint)
+        others = (*self.parameters.get("alternatives", ()), *self.joint, *self.joint_text)
         keys = {self.quantity, self.quantity_text, self.condition, *(o for o in others if isinstance(o, str))}
         return {key for key in keys if key and not _is_id(key)}
 

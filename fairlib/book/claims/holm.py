@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from fairlib.book.claims.estimate import Estimate
 
@@ -39,7 +39,7 @@ def p_value(estimate: Estimate) -> float:
 
 
 def adjusted(estimates: Mapping[str, Estimate]) -> dict[str, float]:
-    """The p of several comparisons, adjusted by Holm.
+    """The p of several comparisons, adjusted by Holm: the i-th smallest of m times m - i + 1, and none below the last.
 
     Parameters
     ----------
@@ -53,5 +53,7 @@ def adjusted(estimates: Mapping[str, Estimate]) -> dict[str, float]:
     """
     if not estimates:
         return {}
-    ps = [p_value(estimate) for estimate in estimates.values()]
-    return dict(zip(estimates, map(float, multipletests(ps, method="holm")[1]), strict=True))
+    ps = np.array([p_value(estimate) for estimate in estimates.values()])
+    order = ps.argsort()
+    steps = np.minimum(1, np.maximum.accumulate(ps[order] * np.arange(len(ps), 0, -1)))
+    return dict(zip(estimates, steps[order.argsort()].tolist(), strict=True))

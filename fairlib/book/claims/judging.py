@@ -196,10 +196,12 @@ def _alone(claim: Claim, estimates: Mapping[str, Estimate], ps: Mapping[str, flo
     if claim.condition and estimates[claim.condition].low <= 0:
         return Judgement(UNDECIDED, UNDECIDED, UNDECIDED if claim.quantity_text else "", (claim.condition_says,))
     notes: dict[str, None] = {}  # each once, in order
-    verdicts = [_column(claim, key, estimates, ps, notes) for key in (claim.quantity, claim.quantity_text) if key]
+    verdicts = []
+    for quantity, joint in ((claim.quantity, claim.joint), (claim.quantity_text, claim.joint_text)):
+        if quantity:
+            parts = [_apply(claim, estimates[key], estimates) for key in joint if key in estimates]
+            verdicts.append(joined([_column(claim, quantity, estimates, ps, notes), *parts]))
     verdict = columns(*verdicts) if len(verdicts) > 1 else verdicts[0]
-    parts = [_apply(claim, estimates[key], estimates) for key in claim.joint if key in estimates]
-    verdict = joined([verdict, *parts])
     if verdict == REPRODUCED and _one([claim.quantity, claim.quantity_text], estimates):
         verdict = PARTLY
         notes["it rests on one network, world or data set"] = None

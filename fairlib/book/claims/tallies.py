@@ -1,6 +1,7 @@
 """The ledger counted: by verdict, by family, by kind of claim, with what the rules can tell beside each share."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -23,6 +24,10 @@ from fairlib.book.terms import (
 )
 
 AUTHORS = {"pepe": "Pepe", "hua": "Hua et al."}
+REPEATED = {  # what is drawn anew for what a number's rule can tell; the second paper's tables train nothing
+    "pepe": "another training of ours in the paper's place",
+    "hua": "other images of the same run in the paper's place",
+}
 NUMBERS, CELLS_OF_TABLES, WORDS, BOUNDS = "numbers in the text", "numbers in the tables", "words", "bounds and digits"
 APART = {
     CONSTRUCTION: "true by construction",
@@ -149,8 +154,8 @@ def tallies(frame: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     **{"paper": paper, "sort": sort, "claims": len(own)},
-                    "verdicts": _by_verdict(own["verdict"]),
-                    "families": _by_verdict(verdicts),
+                    "verdicts": by_verdict(own["verdict"]),
+                    "families": by_verdict(verdicts),
                     **_sensitivity(own),
                     "placebos": _placebos(own["placebos"]),
                 }
@@ -210,18 +215,63 @@ def told(row: Mapping[str, object]) -> str:
     str
         "" where nothing is known.
     """
+    return "; ".join(filter(None, (of_right(row), of_wrong(row))))
+
+
+def of_right(row: Mapping[str, object]) -> str:
+    """How often the rules say "reproduced" of what holds, in words.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the `tallies`.
+
+    Returns
+    -------
+    str
+        The sensitivity; "" where nothing is known.
+    """
     if math.isnan(row["sensitivity"]):
         return ""
-    training = "another training of ours in the paper's place"
+    training = REPEATED[row["paper"]]
     right = {WORDS: "the smallest effect of interest", CELLS_OF_TABLES: training, NUMBERS: training}
-    what = f"with {right.get(row['sort'], 'a right answer')}"
-    share = _percent(row["sensitivity"])
+    share = percent(row["sensitivity"])
     if row["sensitivity_high"] - row["sensitivity_low"] > 0:
-        share += f" [{_percent(row['sensitivity_low'])}, {_percent(row['sensitivity_high'])}]"
-    return "; ".join([f"{share} {what}", *(f"{_percent(p)} with {name}" for name, p in row["placebos"].items())])
+        share += f" [{percent(row['sensitivity_low'])}, {percent(row['sensitivity_high'])}]"
+    return f"{share} with {right.get(row['sort'], 'a right answer')}"
 
 
-def _percent(share: float) -> str:
+def of_wrong(row: Mapping[str, object]) -> str:
+    """How often the rules say "reproduced" of what does not hold, in words.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the `tallies`.
+
+    Returns
+    -------
+    str
+        The placebos, each kind of wrong answer by itself; "" where nothing is known.
+    """
+    if math.isnan(row["sensitivity"]):
+        return ""
+    return "; ".join(f"{percent(p)} with {name}" for name, p in row["placebos"].items())
+
+
+def percent(share: float) -> str:
+    """A share as text.
+
+    Parameters
+    ----------
+    share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        As `11.0 %`.
+    """
     return f"{100 * share:.1f} %"
 
 
@@ -255,9 +305,21 @@ def decided(frame: pd.DataFrame) -> dict[str, int]:
         Claims of the kind `claim` that ran, by verdict, in the order of `VERDICTS`; what none has is left out.
     """
     own = frame.loc[frame["kind"] == CLAIM, "verdict"]
-    return _by_verdict(own[~own.isin([NOT_YET, NOT_TESTABLE])])
+    return by_verdict(own[~own.isin([NOT_YET, NOT_TESTABLE])])
 
 
-def _by_verdict(verdicts: pd.Series) -> dict[str, int]:
-    """How many there are of each verdict, in the order of `VERDICTS`; what none has is left out."""
-    return {v: n for v in VERDICTS if (n := int((verdicts == v).sum()))}
+def by_verdict(verdicts: Iterable[str]) -> dict[str, int]:
+    """How many there are of each verdict.
+
+    Parameters
+    ----------
+    verdicts : iterable of str
+        One for each claim, or family.
+
+    Returns
+    -------
+    dict of str to int
+        In the order of `VERDICTS`; what none has is left out.
+    """
+    found = Counter(verdicts)
+    return {verdict: found[verdict] for verdict in VERDICTS if verdict in found}

@@ -5,8 +5,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from fairlib import checks
+from fairlib.book.claims.claim import load
+from fairlib.book.claims.judging import judgements
+from fairlib.book.claims.ledger import behind
 from fairlib.book.claims.tables import Whole, wholes
-from fairlib.book.claims.tallies import CELLS_OF_TABLES, amounts, counts, sorts
+from fairlib.book.claims.tallies import CELLS_OF_TABLES, amounts, by_verdict, counted, counts, sorts
+from fairlib.book.terms import CHAPTERS, CLAIM
 
 
 def here(row: Mapping[str, object]) -> str:
@@ -113,6 +118,31 @@ def as_a_whole(found: Whole) -> str:
         f"{'is' if found.rank == 1 else 'are'} as close as each with its own (p = {found.p:.2g}); the closest pairs "
         f"{own}. Mean distance {found.distance:.2f}, over all pairings {found.typical:.2f}."
     )
+
+
+def fared(chapter: str) -> str:
+    """How a paper's claims that a chapter settles came out, in one sentence.
+
+    Parameters
+    ----------
+    chapter : str
+        One of `CHAPTERS`.
+
+    Returns
+    -------
+    str
+        As `Of the paper's 3 claims about this: 2 reproduced, 1 undecided.`; the other kinds of claims are not counted.
+
+    Raises
+    ------
+    ValueError
+        For an unknown chapter.
+    """
+    checks.one_of(chapter, CHAPTERS, "chapter")
+    every = load()
+    own = [claim for claim in every if claim.chapter == chapter and claim.kind == CLAIM]
+    verdicts = [judged.verdict for judged in judgements(own, behind(own), every).values()]
+    return f"Of the paper's {len(verdicts)} claims about this: {counted(by_verdict(verdicts))}."
 
 
 def as_text(frame: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fairlib import attacks, checks, data, evaluation, intervals, runtime, training
 from fairlib.book import claims
-from fairlib.book.experiments import shared
+from fairlib.book.experiments import readings, shared
 from fairlib.book.experiments.shared import BATCH, IMAGES, METHODS, PAIRS, SEEDS
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
@@ -87,11 +87,11 @@ def several(model: LayeredModel, alpha: Tensor, sets: Tensor) -> dict[str, Centr
     `sets=2` sums the votes of two sets, `sets=2/any` counts a class once where either finds it fair, and
     `sets=2/released` does what the released code does.
     """
-    readings = {"": "sum", "/any": "any", "/released": "released"}
+    decisions = {"": "sum", "/any": "any", "/released": "released"}
     return {"plain": CentroidDefense(model, sets[0], alpha)} | {
         f"sets={n}{name}": CentroidDefense(model, sets[:n], alpha, sets=reading)
         for n in (2, 5)
-        for name, reading in readings.items()
+        for name, reading in decisions.items()
     }
 
 
@@ -170,6 +170,11 @@ def estimates() -> dict[str, dict]:
         origin = shared.origin("ablations", dict(zip(keys, unit, strict=True)))
         values = quantities(accuracies(rows).droplevel(["network", "dataset"]))
         found |= {f"{unit[1]}/{unit[2]}/{key}": intervals.over_seeds(value) | origin for key, value in values.items()}
+    for pair, shares in readings.tops()[0.1].groupby(level=["network", "dataset"]):
+        shares = shares.dropna(axis=1)
+        spread = intervals.over_seeds(shares.max(axis=1) - shares.min(axis=1))
+        origin = {"record": "results/readings", "n": int(readings.counts("nearest")["images"].max())}
+        found[f"{'/'.join(pair)}/nearest/range/eps=0.1"] = spread | origin
     asked = claims.asked("ablations")
     return {key: estimate | {"anchor": _anchor(key)} for key, estimate in found.items() if key in asked}
 
@@ -178,6 +183,8 @@ def _anchor(quantity: str) -> str:
     """The figure or section that shows it."""
     if quantity.startswith("alphas"):
         return "swapped-numbers"
+    if "/nearest/" in quantity:
+        return "each-layer-alone"
     network = "fc" if quantity.startswith("FullyConnected") else "lenet"
     figure = "alphas" if "/alpha=" in quantity else "layers" if "/weights=" in quantity else "sets"
     return f"fig-{figure}{'-released' if 'sets' in quantity and 'released' in quantity else ''}-{network}"

@@ -24,14 +24,13 @@ from torch.utils._pytree import tree_leaves
 from fairlib import checks, dro, fairness, geography, intervals, runtime, training
 from fairlib.attacks import cross_entropy
 from fairlib.book import runner
-from fairlib.book.experiments import fairer
+from fairlib.book.experiments import fairer, shared
 from fairlib.book.experiments.fairer import ALPHA, ARMS, BATCH, T1, T2
 from fairlib.models import LayeredModel
 
 Result = TypeVar("Result")
-MODELS = 50
 ALPHAS = tuple(10.0**-k for k in range(6, 0, -1))
-STEP_SEEDS, RUNS, REPETITIONS, TOGETHER = 6, 20, 6, 10
+MODELS, STEP_SEEDS, RUNS, REPETITIONS, TOGETHER = 50, 6, 20, 6, 10
 TESTED = 2_000  # held-out images on which the steps are judged
 TIMED = ("pgd", "ours")
 MEASURED = {"algorithm2", "algorithm3", "together", "full"}  # seconds, which differ from run to run
@@ -158,8 +157,7 @@ def uniform(images: int, n: int, generator: torch.Generator) -> Tensor:
 def times(model: LayeredModel, x: Tensor, y: Tensor, seed: int) -> list[dict]:
     """CPU seconds of one thread, a row for each `arm` of `TIMED`.
 
-    `algorithm2`; `algorithm3`, one model; `together`, a model's share of several that are trained in step; `full`, one
-    training by `volpi`.
+    `algorithm2`; `algorithm3`, one model; `together`, its share of several trained in step; `full`, one by `volpi`.
     """
     rows, options = [], {"lr": ALPHA, "batch_size": BATCH}
     for arm in TIMED:
@@ -276,20 +274,24 @@ def finite() -> dict[str, float]:
 def estimates() -> dict[str, dict]:
     """The quantities that the ledger asks of this chapter (data/claims/README.md), computed or from the records."""
     share = law(int(recorded("full")["images"].iloc[0]), T1)
-    share_finite = finite()
-    used = recorded("memory").set_index("way")["bytes"]
-    time = ratios("ours")
-    found = {
-        "weights/last_minus_first": (*(float(share[-1] - share[1]),) * 3, "fig-weights"),
-        "raw_steps/share_finite": (*(share_finite[key] for key in ("value", "low", "high")), "raw-steps"),
-        "time_ratio/volpi_over_ours": (*intervals.mean(time["full over ours"]), "what-it-costs"),
-        "time_ratio/algorithm2_over_algorithm3": (*intervals.mean(time["Algorithm 2 over 3"]), "what-it-costs"),
-        "memory_ratio/algorithm2_over_adversarial": (
-            *(float(used["in a file"] / used["adversarial"]),) * 3, "what-it-costs",
-        ),
-    }  # fmt: skip
-    fields = ("value", "low", "high", "anchor")
-    return {key: dict(zip(fields, numbers, strict=True)) for key, numbers in found.items()}
+    used, time, kept = recorded("memory").set_index("way")["bytes"], ratios("ours"), finite()
+    trained = torch.tensor(recorded("full")["right"].map(sum).to_numpy() / fairer.IMAGES)
+    sets = torch.tensor(fairer.slopes().query("arm == 'pgd'").groupby("seed")["accuracy"].mean().to_numpy())
+    lost = shared.difference(trained, sets) | {"n": fairer.IMAGES, "anchor": "what-is-lost"}
+    shown = {"anchor": "what-it-costs", "basis": f"{fairer.ONE}, one machine"}
+    memory = {
+        f"memory_ratio/{key}_over_adversarial": shared.exact(float(used[way] / used["adversarial"])) | shown
+        for key, way in (("algorithm2", "in a file"), ("in_memory", "in memory"))
+    }
+    found = memory | {
+        "raw_steps/share_finite": {key: kept[key] for key in ("value", "low", "high")}
+        | {"anchor": "raw-steps", "basis": f"{fairer.ONE}, {RUNS} runs"},
+        "time_ratio/volpi_over_ours": shared.interval(*intervals.mean(time["full over ours"])) | shown,
+        "time_ratio/algorithm2_over_algorithm3": shared.interval(*intervals.mean(time["Algorithm 2 over 3"])) | shown,
+        "accuracy/full_minus_ours": lost | {"basis": f"{fairer.ONE}, {len(trained)} trainings, {len(sets)} data sets"},
+    }
+    found = {key: {"units": 1} | fields for key, fields in found.items()}
+    return found | {"weights/last_minus_first": shared.exact(float(share[-1] - share[1])) | {"anchor": "fig-weights"}}
 
 
 def law(N: int, rounds: int) -> np.ndarray:

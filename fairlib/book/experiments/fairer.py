@@ -162,28 +162,138 @@ def by_set(found: pd.DataFrame, arm: str) -> list[np.ndarray]:
     return [models["slope"].to_numpy() for _, models in found.query("arm == @arm").groupby("seed")]
 
 
+def accuracies(arm: str) -> np.ndarray:
+    """Of each of the arm's data sets the accuracy in each country with held-out images, the mean of its models: (sets,
+    k)."""
+    rows = recorded().dropna(subset=["right"]).query("arm == @arm")
+    return np.stack(
+        [np.mean([table(right)["accuracy"] for right in own], axis=0) for _, own in rows.groupby("seed")["right"]]
+    )
+
+
+def poorest(found: pd.DataFrame) -> float:
+    """The accuracy over the images of the third of the countries with the lowest GDP; `found` as `table` gives it."""
+    own = found[found.index.isin(poorest_countries())]
+    return own["right"].sum() / own["n"].sum()
+
+
+def poorest_countries() -> pd.Index:
+    """The third of the countries with the lowest GDP per head."""
+    return held_out().index[np.array_split(held_out()["log_gdp"].to_numpy().argsort(), 3)[0]]
+
+
+def summary() -> pd.DataFrame:
+    """Of each arm the mean over its data sets of `slope`, `accuracy` and `poorest`, and how many `sets` there are."""
+    rows = recorded().dropna(subset=["right"])
+    worst = [poorest(table(right)) for right in rows["right"]]
+    by_set = slopes().assign(poorest=worst).groupby(["arm", "seed"])[["slope", "accuracy", "poorest"]].mean()
+    return by_set.groupby("arm").mean().assign(sets=by_set.groupby("arm").size())
+
+
+def start_point() -> pd.DataFrame:
+    """The start model's `slope`, `accuracy` and `poorest`, one row."""
+    return summary().loc[["start"]]
+
+
+def drawn() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The slope, and the accuracy in the poorest third, of the start model and the paper's three arms, as they are and
+    in draws of countries and data sets (`shared.country_draws`): by arm (1 + draws,)."""
+    countries = held_out().query("n > 0").reset_index(drop=True)
+    log_gdp, n = countries["log_gdp"].to_numpy(), countries["n"].to_numpy()
+    arms = {arm: accuracies(arm) for arm in ("start", *RIVALS, "ours")}
+    poor = np.flatnonzero(np.isin(held_out().query("n > 0").index, poorest_countries()))
+    slope = shared.country_draws(shared.slope_of(log_gdp, n), len(n), list(arms.values()))
+    worst = shared.country_draws(shared.accuracy_of(n[poor]), len(poor), [one[:, poor] for one in arms.values()])
+    return tuple(dict(zip(arms, found.T, strict=True)) for found in (slope, worst))
+
+
 def changes() -> pd.DataFrame:
     """By how much each arm's models from its first D_rob are more accurate than the start model, a row per `group`."""
     rows = recorded().dropna(subset=["group"]).query("seed == 0")
     return rows[["arm", "group", "value", "low", "high", "n"]].reset_index(drop=True)
 
 
+AT = 0.85  # the accuracy at which slopes are compared
+
+
+def frontier() -> pd.DataFrame:
+    """Of each arm, data set and point (`alpha`, `rounds`) of `frontier` the means of `slope`, `accuracy`, `poorest`.
+
+    The first rows are the start model's, from which all training sets out: `alpha` and `rounds` 0. FileNotFoundError
+    without records.
+    """
+    rows = shared.largest(runner.results("frontier"), ["arm", "seed"])
+    tables = [table(right) for right in rows["right"]]
+    found = rows[["arm", "seed", "alpha", "rounds"]].assign(
+        slope=[abs(fairness.slope(one).slope) for one in tables],
+        accuracy=[one["right"].sum() / one["n"].sum() for one in tables],
+        poorest=[poorest(one) for one in tables],
+    )
+    before = summary().loc["start", ["slope", "accuracy", "poorest"]].to_dict()
+    begin = found[["arm", "seed"]].drop_duplicates().assign(alpha=0.0, rounds=0, **before)
+    return pd.concat([begin, found]).groupby(["arm", "seed", "alpha", "rounds"], as_index=False).mean()
+
+
+def at_accuracy(found: pd.DataFrame, column: str = "slope", accuracy: float = AT) -> dict[str, np.ndarray]:
+    """Of each arm the column at this accuracy, a number per data set, on the straight lines between its points.
+
+    `found` is what `frontier` gives; a data set whose models never come down to this accuracy is left out.
+    """
+    curves = {key: curve.sort_values("accuracy") for key, curve in found.groupby(["arm", "seed"])}
+    at = {key: np.interp(accuracy, c["accuracy"], c[column], left=np.nan, right=np.nan) for key, c in curves.items()}
+    values = pd.Series(at).dropna()
+    return {arm: values[[key for key in values.index if key[0] == arm]].to_numpy() for arm in (*RIVALS, "ours")}
+
+
+def early(found: pd.DataFrame) -> dict[str, dict]:
+    """Where Algorithm 1's path of `frontier` is flattest with the poorest third above the start model's, beyond luck.
+
+    `slope` and `poorest` there with intervals over data sets, `alpha` and `rounds`; empty if there is no such point.
+    """
+    before, points = found.query("rounds == 0")["poorest"].iloc[0], found.query("arm == 'ours' and rounds > 0")
+    told = [
+        {"alpha": a, "rounds": r} | {c: intervals.over_seeds(point[c]) for c in ("slope", "poorest")}
+        for (a, r), point in points.groupby(["alpha", "rounds"])
+    ]
+    return min((p for p in told if p["poorest"]["low"] > before), key=lambda p: p["slope"]["value"], default={})
+
+
+ONE = "one world and one start model"
+BASIS = ONE + "; {sets} adversarial data sets an arm, {images:,} held-out images"
+MODELS_OF_ONE = ONE + "; fifty models of one adversarial data set an arm"
+FEWER = ONE + "; {sets} adversarial data sets an arm, five models of each at six lengths"
+
+
 def estimates() -> dict[str, dict]:
-    """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records."""
-    found = slopes()
-    ours, before = first(found, "ours"), first(found, "start").item()
-    nearest = min(RIVALS, key=lambda arm: first(found, arm).mean())
-    compared = {f"slope/{arm}_minus_ours": fairness.compare(first(found, arm), ours, "welch") for arm in RIVALS}
-    compared["slope/margin/ours"] = compared[f"slope/{nearest}_minus_ours"]
-    quantities = {key: _interval(c) | {"anchor": "fig-5b"} for key, c in compared.items()}
-    quantities["slope/start_minus_ours"] = intervals.over_seeds(before - ours) | {"anchor": "fig-5b"}
+    """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records.
+
+    Differences of slopes have intervals over countries and data sets (`shared.country_draws`). The paper's own count,
+    fifty models of one data set, is `slope/models/...`. Those at equal accuracy are left out until `frontier` has run.
+    """
+    slope, worst = drawn()
+    compared = {f"slope/{arm}_minus_ours": slope[arm] - slope["ours"] for arm in (*RIVALS, "start")}
+    compared["slope/margin/ours"] = np.min([slope[arm] for arm in RIVALS], axis=0) - slope["ours"]
+    found = {key: shared.percentiles(draws) | {"anchor": "fig-5b"} for key, draws in compared.items()}
+    for arm in (*RIVALS, "start"):
+        gap = shared.percentiles(worst["ours"] - worst[arm])
+        found[f"poor_accuracy/ours_minus_{arm}"] = gap | {"anchor": "who-gains"}
+    models = slopes()
     for arm in RIVALS:
-        c = fairness.compare_over_sets(by_set(found, arm), by_set(found, "ours"))
-        quantities[f"slope/drob/{arm}_minus_ours"] = _interval(c) | {"anchor": "data-sets"}
-    (poor,) = changes().query("arm == 'ours' and group == 'poorest third'").to_dict("records")
-    gained = shared.interval(poor["value"], poor["low"], poor["high"])
-    quantities["poor_accuracy/ours_minus_start"] = gained | {"anchor": "who-gains"}
-    return {key: {"record": "results/fairer", "n": IMAGES} | fields for key, fields in quantities.items()}
+        c = fairness.compare(first(models, arm), first(models, "ours"), "welch")
+        found[f"slope/models/{arm}_minus_ours"] = _interval(c) | {"anchor": "data-sets", "basis": MODELS_OF_ONE}
+        c = fairness.compare_over_sets(by_set(models, arm), by_set(models, "ours"))
+        found[f"slope/drob/{arm}_minus_ours"] = _interval(c) | {"anchor": "data-sets"}
+    try:
+        equal = at_accuracy(frontier())
+    except FileNotFoundError:
+        equal = {}
+    for arm in RIVALS if min(map(len, equal.values()), default=0) > 1 else ():
+        found[f"slope/equal_accuracy/{arm}_minus_ours"] = _interval(
+            fairness.compare(equal[arm], equal["ours"], "welch")
+        ) | {"anchor": "frontier", "basis": FEWER.format(sets=len(equal["ours"])), "record": "results/frontier"}
+    basis = BASIS.format(sets=len(by_set(models, "ours")), images=IMAGES)
+    shown = {"record": "results/fairer", "n": IMAGES, "basis": basis, "units": 1}
+    return {key: shown | fields for key, fields in found.items()}
 
 
 def _interval(comparison: fairness.Comparison) -> dict[str, float]:

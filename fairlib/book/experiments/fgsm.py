@@ -199,4 +199,7 @@ def looked_at(quantities: tuple[str, ...], shown: dict[str, str]) -> dict[str, d
 
 
 def _estimate(row: pd.Series) -> dict:
-    return shared.interval(row["value"], row["low"], row["high"]) | {"n": int(row["n"]), "record": "results/headline"}
+    """Of one network; what is exact was looked at for each of its images."""
+    found = shared.interval(row["value"], row["low"], row["high"]) | {"n": int(row["n"]), "record": "results/headline"}
+    drawn = {"units": 1} if row["low"] < row["high"] else {}
+    return found | drawn | {"basis": f"1 network, {int(row['n']):,} images"}

@@ -128,9 +128,23 @@ def estimates() -> dict[str, dict]:
     found["time/overhead/width_slope"] = intervals.mean(complexity.slopes(ratios("width", batch=1_000) - 1))
     found["time/ratio/depth_slope"] = intervals.mean(complexity.slopes(ratios("depth", batch=1_000)))
     for network in training.RELEASED_EPOCHS:
-        for batch in (1, 1_000):
+        for batch in (1, 100):  # a thousand at once has two modes (`modes`)
             found[f"{network}/time/ratio/batch={batch}"] = intervals.mean(ratios(network, batch=batch)[0])
-    return {key: shared.interval(*numbers) | {"anchor": _anchor(key)} for key, numbers in found.items()}
+    timed = {"units": REPETITIONS, "basis": f"{REPETITIONS} repetitions on one machine"}
+    return {
+        key: shared.interval(*numbers) | {"anchor": _anchor(key)} | (timed if key not in exact else {})
+        for key, numbers in found.items()
+    }
+
+
+def modes(network: str, *, batch: int, apart: float = 0.25) -> list[tuple[int, float]]:
+    """The repetitions' ratios of defended to undefended time in groups: how many, and their mean; lowest first.
+
+    Neighbours that are further apart than `apart` belong to different groups; a mean over all would be that of none.
+    """
+    values = np.sort(ratios(network, batch=batch)[0].to_numpy())
+    groups = np.split(values, np.flatnonzero(np.diff(values) > apart) + 1)
+    return [(len(group), float(group.mean())) for group in groups]
 
 
 def _anchor(quantity: str) -> str:

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import pandas as pd
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fairlib import attacks, checks, data, ensemble, evaluation, intervals, runtime, training
 from fairlib.attacks import TEMPERATURES, gradient, mean_lead, soft_leads, unusable
 from fairlib.baselines import Binarised, NearestCentroid, SmallestMeanDistance
+from fairlib.book import claims
 from fairlib.book.experiments import shared
+from fairlib.book.experiments.ablations import CHANCE
 from fairlib.book.experiments.shared import BATCH, PAIRS, SEEDS
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
@@ -22,6 +26,8 @@ CURVE_EPS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TABLE_EPS = (0.1, 0.2)
 CHECKED_EPS = 0.1
 STEPS, RESTARTS, QUERIES = (5, 10, 25, 50, 100, 200), 5, (100, 500)
+BLIND = 3  # of the attacks on the undefended network, the first so many are tried on all else, too
+SIDES = (14, 7)  # pixels to a side, of cameras that are limited in their resolution
 # Test images per training, on the curve, and for the checks.
 IMAGES = {
     "embedded": {"trainings": 200, "curve": 500, "checks": 200},
@@ -82,19 +88,25 @@ def under_every_attack(
     methods = two | {"random ties": lots.predict} | {name: predictor(b) for name, b in baselines.items()}
     rows = [_row(seed, 0.0, "none", name, predict(x) == y) for name, predict in methods.items()]
     strongest = {name: methods[name](x) == y for name in ("defenseless", "defended", *baselines)}
+    for side in SIDES:
+        rows += [_row(seed, 0.0, f"resolution {side}", name, two[name](coarse(x, side)) == y) for name in two]
     for eps in TABLE_EPS:
+        noisy = gaussian(x, eps, seed=seed)
+        rows += [_row(seed, eps, "gaussian", name, two[name](noisy) == y) for name in two]
         noise = partial(attacks.random_sign, model, eps=eps, generator=runtime.generator(seed))
         known = {"noise": noise} | dict(zip(("fgsm", "pgd"), on_network(model, eps=eps, seed=seed), strict=False))
         for name, source in {"another training": twin, "another network": stranger}.items():
-            known[f"fgsm, {name}"], known[f"pgd, {name}"], _ = on_network(source, eps=eps, seed=seed)
+            known[f"fgsm, {name}"], known[f"pgd, {name}"] = on_network(source, eps=eps, seed=seed)[:2]
         for name, attack in known.items():
             x_adv = attack(x, y)
             for method, predict in (methods if name == "fgsm" else two).items():
                 rows.append(_row(seed, eps, name, method, predict(x_adv) == y))
         arsenals = {"defenseless": [], "defended": on_defense(defense, eps=eps, seed=seed)}
         arsenals |= {name: on_network(baseline, eps=eps, seed=seed) for name, baseline in baselines.items()}
+        arsenals["binarised"] += [searching(baselines["binarised"], eps=eps, queries=QUERIES[0], seed=seed)]
         for method, arsenal in arsenals.items():
-            arsenal += on_network(model, eps=eps, seed=seed)
+            blind = on_network(model, eps=eps, seed=seed)
+            arsenal += blind if method == "defenseless" else blind[:BLIND]
             strongest[method] = withstanding(methods[method], x, y, arsenal, strongest[method])
             rows.append(_row(seed, eps, "strongest", method, strongest[method]))
     return rows
@@ -110,7 +122,7 @@ def curve(model: LayeredModel, dataset: str, images: int) -> list[dict]:
     for eps in CURVE_EPS:
         blind = on_network(model, eps=eps, seed=0)
         x_adv = blind[0](x, y)
-        arsenals = {"defenseless": blind, "defended": on_defense(defense, eps=eps, seed=0) + blind}
+        arsenals = {"defenseless": blind, "defended": on_defense(defense, eps=eps, seed=0) + blind[:BLIND]}
         for name, predict in methods.items():
             strongest[name] = withstanding(predict, x, y, arsenals[name], strongest[name])
             rows.append(_row(0, eps, "fgsm", name, predict(x_adv) == y))
@@ -146,15 +158,55 @@ def masking(model: LayeredModel, dataset: str, images: int) -> list[dict]:
     strongest = withstanding(defense.predict, x, y, on_defense(defense, eps=CHECKED_EPS, seed=0), clean)
     found.append(("all on the defence", "", strongest))
     for queries in QUERIES:
-        search = partial(attacks.square, defense, eps=CHECKED_EPS, queries=queries, generator=runtime.generator(0))
+        search = searching(defense, eps=CHECKED_EPS, queries=queries, seed=0)
         found += [("square", str(queries), right(search)), ("and square", str(queries), right(search, strongest))]
-    return [_row(0, CHECKED_EPS, attack, "defended", mask) | {"setting": setting} for attack, setting, mask in found]
+    rows = [("defended", *one) for one in found] + [("binarised", *one) for one in threshold(model, x, y)]
+    return [_row(0, CHECKED_EPS, attack, method, mask) | {"setting": setting} for method, attack, setting, mask in rows]
+
+
+def threshold(model: LayeredModel, x: Tensor, y: Tensor) -> list[tuple[str, str, Tensor]]:
+    """The checks of the binarised network: attack, setting and which images stay right, at CHECKED_EPS.
+
+    Its gradient passes the threshold as if there were none; `square` needs no gradient.
+    """
+    binarised = Binarised(model)
+    predict = predictor(binarised)
+    clean = predict(x) == y
+    found = [("none", "", clean)]
+    strongest = withstanding(predict, x, y, on_network(binarised, eps=CHECKED_EPS, seed=0), clean)
+    found.append(("all with a gradient", "", strongest))
+    for queries in QUERIES:
+        search = searching(binarised, eps=CHECKED_EPS, queries=queries, seed=0)
+        for name, before in {"square": clean, "and square": strongest}.items():
+            found.append((name, str(queries), withstanding(predict, x, y, [search], before)))
+    return found
 
 
 def on_network(model: LayeredModel, *, eps: float, seed: int) -> list[Attack]:
-    """What knows a network and nothing of a defence: FGSM, and PGD from the image and from a random point."""
+    """What knows a network and nothing of a defence: FGSM, PGD from the image and from a random point, both APGDs."""
     pgd = partial(attacks.pgd, model, eps=eps, step_size=eps / 8, iterations=20)
-    return [partial(attacks.fgsm, model, eps=eps), pgd, partial(pgd, generator=runtime.generator(seed))]
+    apgd = partial(attacks.apgd, model, eps=eps, iterations=30)
+    return [
+        partial(attacks.fgsm, model, eps=eps),
+        pgd,
+        partial(pgd, generator=runtime.generator(seed)),
+        *(partial(apgd, generator=runtime.generator(seed), loss=loss) for loss in ("cross-entropy", "dlr")),
+    ]
+
+
+def searching(target: CentroidDefense | LayeredModel, *, eps: float, queries: int, seed: int) -> Attack:
+    """The random search, which needs no gradient."""
+    return partial(attacks.square, target, eps=eps, queries=queries, generator=runtime.generator(seed))
+
+
+def coarse(x: Tensor, side: int) -> Tensor:
+    """What a camera of side x side pixels sees of x (N, C, H, W), each the mean of its area, drawn at the old size."""
+    return F.interpolate(F.adaptive_avg_pool2d(x, side), x.shape[2:], mode="bilinear")
+
+
+def gaussian(x: Tensor, sd: float, *, seed: int) -> Tensor:
+    """x (N, C, H, W) with independent normal noise at each pixel, cut to [0, 1]."""
+    return (x + sd * torch.randn(x.shape, generator=runtime.generator(seed))).clamp(0, 1)
 
 
 def on_defense(defense: CentroidDefense, *, eps: float, seed: int) -> list[Attack]:
@@ -213,12 +265,32 @@ def estimates() -> dict[str, dict]:
     found = {}
     for (network, dataset, images), right in accuracies().groupby(["network", "dataset", "images"]):
         arguments = {"what": "trainings", "network": network, "dataset": dataset, "images": int(images)}
-        adaptive = right[0.1, "strongest", "defended"] - right[0.1, "fgsm", "defenseless"]
-        noise = right[0.2, "noise", "defended"] - right[0.2, "noise", "defenseless"]
-        for key, gain, anchor in (
-            ("adaptive/gain/eps=0.1", adaptive, "adaptive-attacker"),
-            ("noise/gain/eps=0.2", noise, "random-sign-noise"),
-        ):
-            origin = {"anchor": anchor} | shared.origin("stress_tests", arguments)
-            found[f"{network}/{dataset}/{key}"] = intervals.over_seeds(gain) | origin
-    return found
+        origin = shared.origin("stress_tests", arguments)
+        for key, (values, anchor) in quantities(right).items():
+            found[f"{network}/{dataset}/{key}"] = intervals.over_seeds(values) | {"anchor": anchor} | origin
+    asked = claims.asked("stress_tests")
+    return {key: estimate for key, estimate in found.items() if key in asked}
+
+
+def quantities(right: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
+    """A number per training of one network and data set, and the section that shows it; `right` as in `accuracies`."""
+
+    def gain(eps: float, attack: str, versus: str | None = None) -> pd.Series:
+        return right[eps, attack, "defended"] - right[eps, versus or attack, "defenseless"]
+
+    fgsm, strongest = (right[CHECKED_EPS, attack, "defenseless"] for attack in ("fgsm", "strongest"))
+    return {
+        "strongest/gain/eps=0.1": (gain(CHECKED_EPS, "strongest"), "adaptive-attacker"),
+        "strongest/above_chance/eps=0.1": (right[CHECKED_EPS, "strongest", "defended"] - CHANCE, "adaptive-attacker"),
+        "strongest_minus_fgsm/gain/eps=0.1": (gain(CHECKED_EPS, "strongest", "fgsm"), "adaptive-attacker"),
+        "fgsm_minus_strongest/eps=0.1": (fgsm - strongest, "adaptive-attacker"),
+        "noise/gain/eps=0.2": (gain(0.2, "noise"), "random-sign-noise"),
+        "gaussian/gain/sd=0.2": (gain(0.2, "gaussian"), "random-sign-noise"),
+        "resolution=14/gain": (gain(0.0, "resolution 14"), "random-sign-noise"),
+    }
+
+
+def near_threshold(dataset: str, eps: float) -> float:
+    """The share of test pixels that an attack within eps can push over a threshold at 0.5."""
+    x, _ = data.load(dataset, "test")
+    return ((x.double() - 0.5).abs() <= eps + 1e-6).double().mean().item()  # a pixel at eps is one

@@ -25,8 +25,13 @@ def estimates() -> dict[str, dict]:
         value, low, high = (walk(L1 + d) for d in (0, -HALF_A_DIGIT, HALF_A_DIGIT))
         for norm in ("L2", "Linf"):
             ends = shared.interval(value[norm], low[norm], high[norm])
-            found[f"floor_from_L1/{method}/{norm}"] = ends | shown
+            found[f"floor_from_L1/{method}/{norm}"] = ends | shown | {"basis": "from the printed L1, as it is rounded"}
     rows = table1.attacked_rows().query("method in @table1.STEPPING")
     off = float(rows["off_grid"].max())
-    levels = shared.exact(off) | {"n": len(rows), "record": "results/table1"} | shown
+    levels = (
+        shared.exact(off)
+        | {"basis": f"{len(rows):,} attacked images"}
+        | {"n": len(rows), "record": "results/table1"}
+        | shown
+    )
     return found | {"levels_off_grid": levels}

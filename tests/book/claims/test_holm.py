@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from book.claims.hand_made import at
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from fairlib import intervals
 from fairlib.book import claims
@@ -53,10 +54,13 @@ def test_holm_by_hand():
     assert claims.adjusted({}) == {}
 
 
+@settings(max_examples=25)  # statsmodels collects garbage at each call
 @given(st.lists(st.floats(1e-6, 0.99), min_size=1, max_size=8))
 def test_more_comparisons_never_make_one_more_certain(ps):
     family = {str(i): by_p(p) for i, p in enumerate(ps)}
     found = claims.adjusted(family)
+    exact = [claims.p_value(e) for e in family.values()]
+    assert list(found.values()) == pytest.approx(multipletests(exact, method="holm")[1].tolist())
     for i, p in enumerate(ps):
         assert p * (1 - 1e-4) <= found[str(i)] <= min(1, len(ps) * p) * (1 + 1e-4)
     assert found["0"] <= claims.adjusted(family | {"more": by_p(0.5)})["0"] + 1e-12

@@ -111,6 +111,22 @@ def test_joined_claims_and_quantities():
     assert judged(same_rule, gain=GAIN).verdict == NOT_YET
 
 
+def test_each_column_is_joined_with_its_own_part():
+    """The code's gain is one of 0.1 and more than a constant answer's, the text's is a gain and less than that."""
+    both = said(quantity_text="text/gain", joint=("above",))
+    for above, text_above, expected in (
+        (GAIN, LOSS, (CODE_ONLY, REPRODUCED, PARTLY)),
+        (LOSS, GAIN, (TEXT_ONLY, PARTLY, REPRODUCED)),
+        (GAIN, OPEN, (UNDECIDED, REPRODUCED, UNDECIDED)),
+        (LOSS, LOSS, (PARTLY, PARTLY, PARTLY)),
+    ):
+        found = judged(both, **{"gain": GAIN, "text/gain": GAIN, "above": above, "text/above": text_above})
+        assert (found.verdict, found.code, found.text) == expected
+    assert judged(both, **{"gain": GAIN, "text/gain": GAIN, "above": GAIN}).verdict == NOT_YET
+    other = said(quantity_text="elsewhere", joint=("above",))  # a text that has no column of keys: the part is shared
+    assert judged(other, **{"gain": GAIN, "elsewhere": GAIN, "above": LOSS}).verdict == PARTLY
+
+
 def test_one_network_is_partly_at_most():
     one = at(0.1, 0.05, 0.15, units=1, basis="1 network, 10,000 images")
     found = judged(said(), gain=one)

@@ -51,6 +51,19 @@ def test_what_is_exact_is_shown_as_the_paper_prints_it(house):
     assert claims.here(row) == "5000 [5000, 5000]"
 
 
+def test_how_a_chapters_claims_fared_counts_the_papers_own_only(house):
+    claims.record("training", {"MNIST/validation_images": at(5000), "LeNet5/linear_layers": at(3)}, {})
+    own = [c for c in claims.load() if c.chapter == "training" and c.kind == "claim"]
+    told = claims.fared("training")
+    assert told.startswith(f"Of the paper's {len(own)} claims about this: ")
+    verdicts = {c: v for v, c in re.findall(r"(\d+) ([a-z ]+)", told.split(": ")[1])}
+    frame = claims.ledger(chapter="training", kind="claim")
+    assert {v: int(n) for v, n in verdicts.items()} == frame["verdict"].value_counts().to_dict()
+    assert len(frame) < len(claims.ledger(chapter="training"))  # the others are not counted
+    with pytest.raises(ValueError, match="chapter"):
+        claims.fared("no-chapter")
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "fairlib", *arguments], cwd=ROOT, capture_output=True, text=True)
 

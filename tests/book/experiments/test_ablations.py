@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from book.experiments.hand_made import readings_rows
 from scipy import stats
 
 from fairlib import data, ensemble, evaluation, intervals, runtime, training
@@ -27,7 +28,8 @@ def made(model, sets):
 
 
 def test_every_variant_that_the_ledger_asks_for_is_made(made):
-    keys = [q.split("/", 2)[2] for q in claims.asked("ablations") if not q.startswith("alphas/")]
+    asked = [q for q in claims.asked("ablations") if not q.startswith("alphas/") and "/nearest/" not in q]
+    keys = [q.split("/", 2)[2] for q in asked]
     assert keys
     for key in keys:
         assert any(key.startswith(f"{variant}/") for variant in made), key
@@ -178,7 +180,13 @@ def rows(network, dataset, *, images=1_000, defended=DEFENDED, drop=0.03, varian
 
 
 def hand_made(monkeypatch, found):
-    monkeypatch.setattr(runner, "results", lambda chapter: pd.DataFrame(found))
+    looks = [
+        {"network": n, "dataset": d, "images": 2_000} | row
+        for n, d in ablations.PAIRS
+        for s in range(3)
+        for row in readings_rows(s)
+    ]
+    monkeypatch.setattr(runner, "results", lambda chapter: pd.DataFrame(looks if chapter == "readings" else found))
     return ablations.accuracies(ablations.recorded("trainings"))
 
 
@@ -237,6 +245,12 @@ def test_each_quantity_that_is_asked_is_estimated(estimates):
     found = estimates()
     assert set(found) == asked
     assert all(claims.Estimate(**fields) for fields in found.values())
+
+
+def test_the_layers_alone(estimates):
+    """Shares of 0.2, 0.45 + 0.01 s and 0.3 by tap."""
+    spread = estimates()["LeNet5/MNIST/nearest/range/eps=0.1"]
+    assert (spread["value"], spread["n"]) == (pytest.approx(0.26), 2_000)
 
 
 def test_estimates_of_the_shifted_thresholds(estimates):

@@ -105,6 +105,8 @@ def test_estimates(house):
     p = sorted(fairness.slope(table).p_value for table in bias_metric.tables().values())
     estimate = found["world/ftest/p"]
     assert (estimate.low, estimate.high) == (p[0], p[-1]) and p[2] <= estimate.value <= p[3]
+    assert found["independence/gap"].value == pytest.approx(0, abs=1e-12)
+    assert found["world/slope/plain"].units == 6
     assert round(found["ftest/p"].value, 5) == 0.02554
     assert found["ftest/p"].low < found["ftest/p"].value < found["ftest/p"].high < 0.05
     page = (ROOT / "notebooks" / "bias_metric.md").read_text()

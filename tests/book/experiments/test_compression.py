@@ -19,9 +19,12 @@ TURNED = {
 }
 
 
+LPIPS = dict.fromkeys(TURNED["jpeg"], 1) | {"ours_a=0": 30, "ours_a=1": 40, "ours_a=5": 60, "ppgd": 50, "pgd": 10}
+
+
 def made(method: str, image: int) -> dict:
     """At the first setting of each defence the clean image's outcome, at the others the method's own."""
-    row = {"image": image, "right": True, "method": method, "success": True}
+    row = {"image": image, "right": True, "method": method, "success": True, "LPIPS": LPIPS[method] + image}
     for defence, settings in compression.SETTINGS.items():
         first, rest = (int(image >= TURNED[defence][name]) for name in ("none", method))
         row[defence] = [first] + [rest] * (len(settings) - 1)
@@ -62,12 +65,16 @@ def test_estimates(house):
         weight = (len(settings) - 1) / len(settings) / N
         turned = TURNED[defence]
         for key in found:
-            if key.startswith(f"{defence}/") and "_minus_" in key:
+            if key.startswith(f"{defence}/") and "_minus_" in key and "equal" not in key:
                 first, second = key.removeprefix(f"{defence}/").split("_minus_")
                 assert found[key].value == pytest.approx(weight * (turned[first] - turned[second]), abs=1e-9)
                 assert found[key].n == N
         best = max(n for method, n in turned.items() if method not in ("ours_a=5", "none"))
         assert found[f"{defence}/margin/ours_a=5"].value == pytest.approx(weight * (turned["ours_a=5"] - best))
+        ours = (turned["ours_a=1"] + turned["ours_a=5"]) / 2  # PPGD's LPIPS lies half way between
+        equal = found[f"{defence}/equal_lpips/ours_minus_ppgd"]
+        assert equal.value == pytest.approx(weight * (ours - turned["ppgd"])) and equal.n == N
+        assert equal.low <= equal.value <= equal.high
     assert found["jpeg/margin/ours_a=5"].value > 0 > found["bits/margin/ours_a=5"].value
 
 
@@ -75,7 +82,26 @@ def test_the_ledger_takes_every_quantity(house):
     write(rows())
     found = {key: claims.Estimate(**fields) for key, fields in compression.estimates().items()}
     claims.record("compression", found, {})
-    assert {c.quantity for c in claims.load("hua") if c.chapter == "compression"} - {None} == set(found)
+    waiting = {f"{defence}/equal_lpips/ours_minus_pgd" for defence in compression.SETTINGS}
+    assert claims.asked("compression") - set(found) == waiting
+
+
+def test_pgd_goes_as_far_as_algorithm_1_before_the_two_are_compared(house):
+    """Between PGD with a = 5 and a = 10, in the proportion in which the LPIPS of Algorithm 1 lies between theirs."""
+    write(rows())
+    unit = next(u for u in units.of("rivals", "embedded") if u.arguments["what"] == "confident")
+    content = []
+    for image in range(N):
+        for method, LPIPS, turned in (("pgd_a=5", 20, 5), ("pgd_a=10", 60, 9)):
+            row = made("pgd", image) | {"method": method, "LPIPS": LPIPS + image}
+            content.append(row | {d: [int(image >= turned)] * len(s) for d, s in compression.SETTINGS.items()})
+    with files.replacing(unit.path) as partial:
+        record = {"arguments": unit.arguments, "source": "s", "provenance": {}, "result": {"rows": content}}
+        partial.write_text(json.dumps(record))
+    found = compression.equal_lpips()["jpeg/equal_lpips/ours_minus_pgd"]
+    own = 1 / 9 * 1 / N + 8 / 9 * 4 / N
+    assert found["value"] == pytest.approx(own - (0.75 * 5 / N + 0.25 * 9 / N))
+    assert compression.at_equal_lpips(compression.confident(), "jpeg", "pgd_a=10", ("pgd", "pgd_a=5")) is None
 
 
 def test_missing_records_are_named(house):

@@ -137,7 +137,8 @@ def write(arguments: dict, rows: list[dict]) -> None:
 def test_estimates_from_hand_made_records(house):
     """Seed s adds s images to what the tuned thresholds give at eps = 0.1, and 10 s to what the whole defence gains."""
     for network, name in PAIRS:
-        left_out = {"FullyConnected": "linear_in", "LeNet5": "conv1"}[network]
+        hidden = training.initialised("FullyConnected", seed=0).released_taps[:-1]
+        widest = {"FullyConnected": hidden, "LeNet5": ("conv1",)}[network]
         rows = []
         for s in range(10):
             right = {
@@ -145,7 +146,8 @@ def test_estimates_from_hand_made_records(house):
                 "plain": [900, 600 + 10 * s, 0, 0, 0],
                 "alpha=0.1": [1500, 700 + 11 * s, 0, 0, 0],
                 "centroids=chosen": [0, 550 + 10 * s, 0, 0, 0],
-                f"without={left_out}": [0, 500 + 5 * s, 0, 0, 0],
+                "alpha=clean": [1700, 0, 0, 0, 0],
+                **{f"without={tap}": [0, 500 + 20 * i + 5 * s, 0, 0, 0] for i, tap in enumerate(widest)},
             }
             rows += [{"seed": s, "variant": variant, "right": counts} for variant, counts in right.items()]
         write({"what": "trainings", "network": network, "dataset": name, "images": 2_000}, rows)
@@ -171,12 +173,15 @@ def test_estimates_from_hand_made_records(house):
     assert change["value"] == pytest.approx(0.05 + 4.5 / 2000)
     assert change["high"] - change["value"] == pytest.approx(half)
     assert (change["seeds"], change["n"]) == (10, 2_000)
-    assert found["FullyConnected/MNIST/tuned_alpha/gain/eps=0"]["value"] == pytest.approx(-0.2)
+    assert found["FullyConnected/MNIST/clean_alpha/gap_left/eps=0"]["value"] == pytest.approx(200 / 1_000)
     assert found["LeNet5/FashionMNIST/synthetic_centroids/change/eps=0.1"]["value"] == pytest.approx(-0.025)
     kept = found["FullyConnected/FashionMNIST/fewer_layers/gain_kept/eps=0.1"]
-    assert kept["value"] == pytest.approx((100 + 22.5) / (200 + 45))
+    assert kept["value"] == pytest.approx((100 + 50 + 22.5) / (200 + 45))  # the mean over six taps of a size
+    assert found["LeNet5/MNIST/fewer_layers/gain_kept/eps=0.1"]["value"] == pytest.approx((100 + 22.5) / (200 + 45))
+    assert found["LeNet5/MNIST/fewer_layers/gain/eps=0.1"]["value"] == pytest.approx((200 + 45) / 2_000)
     assert found["LeNet5/fewer_layers/time_change"]["value"] == pytest.approx(1.85 / 2 - 1)
     gain = found["VisionTransformer/MNIST/gain/eps=0.1"]
+    assert gain["units"] == 1  # one network, so "partly" at most
     assert (gain["value"], gain["low"], gain["high"]) == pytest.approx(intervals.paired(300, 100, 10_000))
     assert all((house / e["record"]).is_file() for e in found.values())
 

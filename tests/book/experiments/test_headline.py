@@ -6,6 +6,7 @@ import math
 import pandas as pd
 import pytest
 import torch
+from book.experiments.hand_made import write_readings
 from scipy import stats
 
 from fairlib import attacks, files, training
@@ -56,6 +57,7 @@ def write_all() -> None:
             arguments = {"what": "printed rule", "network": network, "dataset": name, "seed": seed}
             write("headline", arguments, [row])
     write_looks()
+    write_readings()
 
 
 MODULES = {"training": chapter, "fgsm": fgsm, "centroid_defense": centroid_defense}
@@ -93,10 +95,39 @@ def test_the_defence_by_hand(house):
         ("FashionMNIST/gain_fc_minus_lenet/eps=0.1-0.2", 0.01, 0),
         ("MNIST/defenseless_lenet_minus_fc/eps=0.1", 0.01, 0),
     ]:
-        half = HALF if sd else 0
         numbers = [found[quantity][key] for key in ("value", "low", "high", "sd")]
+        half = (numbers[2] - numbers[1]) / 2
         assert numbers == pytest.approx([value, value - half, value + half, sd], abs=1e-9), quantity
+        assert half > (HALF if sd else 0), "the test images that all trainings share have their part in it"
         assert (found[quantity]["seeds"], found[quantity]["n"]) == (10, 10_000)
+    images = math.sqrt(0.445 * 0.555 / 10_000) * stats.norm.ppf(0.975)
+    defended = found["FullyConnected/MNIST/defended/eps=0.1"]
+    assert defended["high"] - defended["value"] == pytest.approx(math.hypot(HALF, images), rel=1e-4)
+    gain, undefended = found["LeNet5/MNIST/gain/eps=0.05"], 0.75 + 0.045
+    images = math.sqrt((0.495 * 0.505 + undefended * (1 - undefended)) / 10_000) * stats.norm.ppf(0.975)
+    assert gain["high"] - gain["value"] == pytest.approx(images, rel=1e-4)
+
+
+def test_the_text_and_what_no_table_says_by_hand(house):
+    write_all()
+    found = centroid_defense.estimates()
+    value = {key: e["value"] for key, e in found.items()}
+    assert value["text/FullyConnected/MNIST/gain/eps=0.1"] == pytest.approx((800 - 100 + 45 - 300) / 2_000)
+    assert value["LeNet5/MNIST/nobody/eps=0.5"] == pytest.approx((10 + 4.5) / 2_000)
+    assert value["LeNet5/MNIST/fair_everywhere/eps=0"] == pytest.approx(1_904.5 / 2_000)
+    assert value["FullyConnected/FashionMNIST/defenseless/eps=1"] == pytest.approx(0.15)
+    assert value["FullyConnected/FashionMNIST/dimmed/change"] == pytest.approx((-60 + 45) / 2_000)
+    assert value["MNIST/moved_lenet_minus_fc"] == pytest.approx(0)
+    assert value["LeNet5/MNIST/above_chance/eps=0.4"] == pytest.approx(0.1 + 0.045 - 0.1)
+    own = found["text/FullyConnected/MNIST/gain/eps=0.1"]
+    assert own["high"] - own["value"] == pytest.approx(HALF / 0.01 * 10 / 2_000)  # each training has images of its own
+    assert (own["n"], own["seeds"], own["record"]) == (2_000, 10, "results/readings")
+
+
+def test_no_metric_exceeds_zero():
+    angles = range(0, 181, 5)
+    assert max(centroid_defense.excess(a) for a in angles) == centroid_defense.excess(60) == pytest.approx(0.25)
+    assert centroid_defense.excess(0) == centroid_defense.excess(90) == 0
 
 
 def test_training_by_hand(house):
@@ -105,11 +136,13 @@ def test_training_by_hand(house):
     assert found["FullyConnected/MNIST/defenseless/eps=0/training=released"]["value"] == pytest.approx(0.85 + 0.045)
     ruled = found["FullyConnected/MNIST/defenseless/eps=0/training=paper"]
     half = stats.t.ppf(0.975, 2) * 0.001 / math.sqrt(3)
+    half = math.hypot(half, stats.norm.ppf(0.975) * math.sqrt(0.941 * 0.059 / 10_000))
     assert [ruled[k] for k in ("value", "low", "sd", "seeds")] == pytest.approx([0.941, 0.941 - half, 0.001, 3])
     assert found["LeNet5/mnist_minus_fashion/eps=0"]["value"] == pytest.approx(0.05)
-    reached = found["LeNet5/MNIST/validation/training=paper"]
-    assert (reached["low"], reached["value"]) == pytest.approx((0.95, 0.9504))  # not below where the rule stops
-    exact = {key: (e["low"], e["value"], e["high"]) for key, e in found.items() if "sd" not in e}
+    reached = found["LeNet5/MNIST/reached/training=paper"]
+    assert (reached["value"], reached["low"]) == pytest.approx((1, 0.025 ** (1 / 3)))  # three of three, no more
+    assert reached["units"] == 3
+    exact = {key: (e["low"], e["value"], e["high"]) for key, e in found.items() if not e.keys() & {"sd", "units"}}
     assert exact == {
         "FullyConnected/linear_layers": (7, 7, 7),
         "FullyConnected/hidden_width": (64, 64, 64),
@@ -117,6 +150,8 @@ def test_training_by_hand(house):
         "LeNet5/linear_layers": (3, 3, 3),
         "MNIST/validation_images": (5000, 5000, 5000),
         "FashionMNIST/validation_images": (5000, 5000, 5000),
+        "epochs/fc_minus_lenet/released": (18, 18, 18),
+        "epochs/fc_minus_lenet/text": (0, 0, 0),
     }
 
 
@@ -130,6 +165,8 @@ def test_what_stands_in_the_data(house):
         "centroids/images": 10,
         "alphas/MNIST/1-8": 0.1,
         "alphas/FashionMNIST/4-0": 0.15,
+        "centroids/MNIST/sets": 5,
+        "metric/excess": 0.25,
     })  # fmt: skip
 
 
@@ -140,7 +177,7 @@ def test_missing_records_are_named(house, name, part):
     gone = sorted((files.root() / "results").rglob("*LeNet5,dataset=FashionMNIST*"))
     for path in gone if part else (files.root() / "results").rglob("*.json"):
         path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"no results of (seeds|headline) .*run `make reproduce ONLY="):
+    with pytest.raises(FileNotFoundError, match=r"no results of (seeds|headline|readings).*run `make reproduce ONLY="):
         MODULES[name].estimates()
 
 

@@ -44,6 +44,7 @@ def test_lambda_estimates(house):
     assert value["lambda=1_minus_lambda=0/LPIPS"] == -0.5 and value["lambda=1_minus_lambda=0/DISTS"] == 1
     assert found["lambda=1_minus_lambda=0/LPIPS"]["n"] == 2  # the third image is not attacked with lambda = 1
     assert value["surrogate_increase/lambda=1"] == pytest.approx(5 - 0.25)
+    assert value["surrogate_increase/a=5_minus_a=0"] == pytest.approx(5)
     assert value["success/N=100"] == 1
     assert value["duality/gap"] == pytest.approx(0, abs=1e-6)
 

@@ -53,7 +53,7 @@ def test_estimates_follow_the_law(records):
     assert found["time/overhead/width_slope"] == pytest.approx(-1)
     assert found["time/ratio/depth_slope"] == pytest.approx(0, abs=1e-9)
     assert found["FullyConnected/time/ratio/batch=1"] == pytest.approx(1.21)
-    assert found["LeNet5/time/ratio/batch=1000"] == pytest.approx(1.41)
+    assert found["LeNet5/time/ratio/batch=100"] == pytest.approx(1.41)
     assert found["macs/inference/width_slope"] == pytest.approx(2)
     for key in ("inference/depth", "defence/depth", "defence/width"):
         assert found[f"macs/{key}_slope"] == pytest.approx(1)
@@ -70,6 +70,12 @@ def test_a_changed_record_moves_the_verdict(records):
     before = verdict()
     records(fc=1.3)
     assert (before, verdict()) == (claims.REPRODUCED, claims.NOT_REPRODUCED)
+
+
+def test_modes_are_kept_apart(monkeypatch):
+    values = pd.DataFrame({0: [2.0, 1.25, 1.98, 2.01]})
+    monkeypatch.setattr(sweeps, "ratios", lambda network, *, batch: values)
+    assert sweeps.modes("LeNet5", batch=1_000) == [(1, 1.25), (3, pytest.approx(1.9966667))]
 
 
 def test_recorded_takes_the_median_over_rounds(records):

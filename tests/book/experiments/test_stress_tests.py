@@ -107,7 +107,10 @@ def test_the_rows_of_a_training(counted):
     assert set(counted[0.0, "none"].index) == set(counted[0.1, "fgsm"].index) == methods
     assert set(counted[0.1, "strongest"].index) == methods - {"random ties"}
     transfer = {f"{attack}, another {of}" for attack in ("fgsm", "pgd") for of in ("training", "network")}
-    assert set(counted[0.2].index.get_level_values("attack")) == {"fgsm", "pgd", "noise", "strongest", *transfer}
+    single = {"fgsm", "pgd", "noise", "gaussian", "strongest"}
+    assert set(counted[0.2].index.get_level_values("attack")) == single | transfer
+    seen = stress_tests.coarse(x, 14)
+    assert counted[0.0, "resolution 14", "defended"] == (defense.predict(seen) == y).sum()
 
 
 def test_the_strongest_is_as_strong_as_any(counted):
@@ -134,7 +137,12 @@ def test_the_curve_falls():
 
 def test_the_checks_are_ordered():
     rows = pd.DataFrame(stress_tests.masking(training.shipped("FullyConnected", "MNIST"), "MNIST", N))
-    right = rows.set_index(["attack", "setting"])["right"]
+    binarised = rows.query("method == 'binarised'").set_index(["attack", "setting"])["right"]
+    assert binarised["all with a gradient", ""] <= binarised["none", ""]
+    for queries in map(str, stress_tests.QUERIES):
+        both = min(binarised["square", queries], binarised["all with a gradient", ""])
+        assert binarised["and square", queries] <= both
+    right = rows.query("method == 'defended'").set_index(["attack", "setting"])["right"]
     assert right.index.is_unique
     assert right["steps"].is_monotonic_decreasing and right["restarts"].is_monotonic_decreasing
     assert right["steps", "200"] < right["none", ""]
@@ -153,6 +161,32 @@ def test_where_there_is_no_gradient():
     assert not stress_tests.without_gradient(defense, x, y, [1.0]).any()
 
 
+def test_coarse_is_the_mean_of_areas():
+    """A camera of half the pixels sees the means of squares of four, and keeps what is the same all over."""
+    x = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    small = x.unflatten(2, (14, 2)).unflatten(4, (14, 2)).mean((3, 5))
+    seen = stress_tests.coarse(x, 14)
+    assert seen.shape == x.shape and seen.var() < x.var()
+    corners = seen[..., ::27, ::27]  # which lie beyond the first and the last centre
+    torch.testing.assert_close(corners, small[..., ::13, ::13])
+    torch.testing.assert_close(stress_tests.coarse(torch.full_like(x, 0.3), 7), torch.full_like(x, 0.3))
+
+
+def test_gaussian_noise_has_the_size_that_it_says():
+    x = torch.full((40, 1, 28, 28), 0.5)
+    noise = stress_tests.gaussian(x, 0.1, seed=1) - x
+    assert noise.std() == pytest.approx(0.1, rel=0.02) and abs(noise.mean()) < 0.002
+    assert torch.equal(stress_tests.gaussian(x, 0.1, seed=1), stress_tests.gaussian(x, 0.1, seed=1))
+
+
+def test_pixels_near_the_threshold():
+    x, _ = data.load("MNIST", "test")
+    assert stress_tests.near_threshold("MNIST", 0.5) == 1
+    assert stress_tests.near_threshold("MNIST", 0.1) == pytest.approx(
+        ((2 * 255 * x - 255).round().abs() <= 51).double().mean().item()
+    )
+
+
 # --- The estimates. ---------------------------------------------------------------------------------------------------
 
 
@@ -163,11 +197,14 @@ def house(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "data" / "claims", tmp_path / "claims")
     monkeypatch.setenv("FAIRLIB_DATA", str(tmp_path))
 
+    kinds = ((0.1, "fgsm"), (0.1, "strongest"), (0.2, "noise"), (0.2, "gaussian"), (0.0, "resolution 14"))
+
     def write(images: int, **right):
+        right |= {"gaussian": (150, 60), "resolution 14": (190, 80)}
         rows = [
             {"seed": s, "eps": eps, "attack": attack, "method": method, "right": right[attack][i] + s * (i == 1)}
             for s in range(10)
-            for eps, attack in ((0.1, "fgsm"), (0.1, "strongest"), (0.2, "noise"))
+            for eps, attack in kinds
             for i, method in enumerate(("defenseless", "defended"))
         ]
         for network, name in stress_tests.PAIRS:
@@ -185,8 +222,13 @@ def test_estimates(house):
     found = stress_tests.estimates()
     asked = claims.asked("stress_tests")
     assert set(found) == asked
-    adaptive = claims.Estimate(**found["LeNet5/MNIST/adaptive/gain/eps=0.1"])
-    assert adaptive.value == pytest.approx((20 + 4.5 - 100) / 200)
+    adaptive = claims.Estimate(**found["LeNet5/MNIST/strongest/gain/eps=0.1"])
+    assert adaptive.value == pytest.approx((20 + 4.5 - 10) / 200), "the same attacker on both sides"
+    uneven = claims.Estimate(**found["LeNet5/MNIST/strongest_minus_fgsm/gain/eps=0.1"])
+    assert uneven.value == pytest.approx((20 + 4.5 - 100) / 200)
+    assert found["LeNet5/MNIST/fgsm_minus_strongest/eps=0.1"]["value"] == pytest.approx((100 - 10) / 200)
+    assert found["LeNet5/MNIST/gaussian/gain/sd=0.2"]["value"] == pytest.approx((60 + 4.5 - 150) / 200)
+    assert found["LeNet5/MNIST/resolution=14/gain"]["value"] == pytest.approx((80 + 4.5 - 190) / 200)
     sd = math.sqrt(sum((s - 4.5) ** 2 for s in range(10)) / 9) / 200
     assert adaptive.sd == pytest.approx(sd)
     assert adaptive.high - adaptive.value == pytest.approx(2.262157 * sd / math.sqrt(10), rel=1e-5)
@@ -194,14 +236,18 @@ def test_estimates(house):
     assert adaptive.record == "results/stress_tests/what=trainings,network=LeNet5,dataset=MNIST,images=200.json"
     noise = claims.Estimate(**found["FullyConnected/FashionMNIST/noise/gain/eps=0.2"])
     assert noise.value == pytest.approx((60 + 4.5 - 160) / 200)
-    claim = next(c for c in claims.load("pepe") if c.quantity == "LeNet5/MNIST/adaptive/gain/eps=0.1")
-    assert claims.judge(claim, {claim.quantity: adaptive}) == "not reproduced"
+    verdicts = {
+        c.quantity: claims.judge(c, {c.quantity: claims.Estimate(**found[c.quantity])})
+        for c in claims.load("pepe")
+        if c.quantity and c.quantity.startswith("LeNet5/MNIST/strongest")
+    }
+    assert list(verdicts.values()) == ["reproduced", "not reproduced"]
 
 
 def test_the_larger_run_counts(house):
     house(200, fgsm=(100, 120), strongest=(10, 20), noise=(160, 60))
     house(2_000, fgsm=(0, 0), strongest=(0, 1_000), noise=(0, 0))
-    adaptive = stress_tests.estimates()["LeNet5/MNIST/adaptive/gain/eps=0.1"]
+    adaptive = stress_tests.estimates()["LeNet5/MNIST/strongest/gain/eps=0.1"]
     assert adaptive["n"] == 2_000 and adaptive["value"] == pytest.approx(1_004.5 / 2_000)
 
 

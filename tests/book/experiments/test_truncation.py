@@ -33,6 +33,7 @@ def test_truncation_estimates(house):
     found = truncation.estimates()
     assert found["levels_off_grid"] | {"anchor": 0} == {
         "value": 1e-5, "low": 1e-5, "high": 1e-5, "n": 20, "record": "results/table1", "anchor": 0,
+        "basis": "20 attacked images",
     }  # fmt: skip
     e = found["floor_from_L1/ours_a=5/L2"]
     assert e["low"] < e["value"] < e["high"] < e["low"] + 1e-3

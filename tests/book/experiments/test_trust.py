@@ -22,10 +22,16 @@ def test_candidates_are_the_tails_of_t():
 
 
 @pytest.mark.parametrize("arm", trust.PRINTED)
-def test_the_printed_p_is_that_of_the_paired_test(arm):
+def test_the_printed_p_has_49_degrees_of_freedom_and_not_98(arm):
     t, p = trust.PRINTED[arm]
-    assert trust.nearest(t, p) == "paired, one-sided"
-    assert trust.nearest(t, stats.t.sf(t, 98)) == "pooled, one-sided"
+    found = trust.candidates(t).round(5)
+    paired, pooled = found.loc["paired, one-sided"], found.loc["pooled, one-sided"]
+    assert paired["low"] <= p <= paired["high"] and not pooled["low"] <= p <= pooled["high"]
+
+
+def test_fair_countries_that_differ_are_called_biased_too_often():
+    alone, apart = trust.size_apart(0.0), trust.size_apart(trust.TAU)
+    assert alone["low"] < 0.05 and apart["low"] > 0.05
 
 
 def test_a_table_of_worlds_is_tested_one_by_one():
@@ -106,13 +112,14 @@ def test_estimates(house, monkeypatch):
     assert found["world/variance_exponent"].value == pytest.approx(-0.5)
     assert found["ftest/size"].value == pytest.approx(0.04)
     assert found["ttest/size/same_attack"].value == 0.5  # every pair of data sets, one of the two ways
-    assert found["ttest/pgd/p/best"].value == pytest.approx(stats.t.sf(3.85, 49))
+    assert found["ttest/pgd/p/df=49"].value == pytest.approx(stats.t.sf(3.85, 49))
     assert found["ttest/perc/p/two_sample"].value == pytest.approx(stats.t.sf(2.95, 98))
     page = (ROOT / "notebooks" / "trust.md").read_text()
     assert all(f"({estimate.anchor})=" in page for estimate in found.values())
     verdicts = {c.id: claims.judge(c, found) for c in claims.load("hua") if c.chapter == "trust"}
-    assert verdicts["hua-ttest-pgd-p"] == verdicts["hua-ttest-perc-p"] == claims.REPRODUCED
-    assert verdicts["hua-ttest-pgd-two-sample"] == verdicts["hua-ttest-perc-two-sample"] == claims.NOT_REPRODUCED
+    assert verdicts["hua-ttest-pgd-df49"] == verdicts["hua-ttest-perc-df49"] == claims.REPRODUCED
+    assert found["world/variance_exponent"].units == 6 and verdicts["hua-variance"] == claims.NOT_REPRODUCED
+    assert verdicts["hua-ttest-pgd-two-sample"] == verdicts["hua-ttest-perc-two-sample"] == claims.PARTLY
     assert verdicts["hua-ttest-pgd-significant"] == verdicts["hua-ttest-perc-significant"] == claims.REPRODUCED
     assert verdicts["hua-ttest-size"] == claims.NOT_REPRODUCED
 

@@ -7,13 +7,20 @@ The choices themselves are `data/tables/ambiguities.csv`; its column `variants` 
 from fairlib import checks, data, training
 from fairlib.book.experiments.ambiguities.records import accuracies, effects, estimates, recall
 from fairlib.book.experiments.ambiguities.retrained import one_pool, printed_rule
-from fairlib.book.experiments.ambiguities.variants import RELABELLED, centroid_sets, own_images, strangers, switches
+from fairlib.book.experiments.ambiguities.variants import (
+    RELABELLED,
+    centroid_sets,
+    decisions,
+    own_images,
+    strangers,
+    switches,
+)
 from fairlib.book.experiments.future_work import EPS
 from fairlib.book.experiments.shared import IMAGES, METHODS, PAIRS
 
 __all__ = [
-    "EPS", "METHODS", "PAIRS", "RELABELLED", "accuracies", "centroid_sets", "effects", "estimates", "recall", "run",
-    "strangers", "units",
+    "EPS", "METHODS", "PAIRS", "RELABELLED", "accuracies", "centroid_sets", "decisions", "effects", "estimates",
+    "recall", "run", "strangers", "units",
 ]  # fmt: skip
 
 

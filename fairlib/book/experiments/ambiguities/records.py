@@ -107,15 +107,27 @@ def estimates() -> dict[str, dict]:
     first_two = list(model.children())[:2]
     counted = {
         "chance/text": (1 / model.classes, "chance-level"),
-        "chance/released": (1 / (model.classes + 1), "chance-level"),
         "LeNet5/fully_connected_among_first_two": (sum(isinstance(m, nn.Linear) for m in first_two), "lenet-layers"),
         "LeNet5/pools": (pools.n, "lenet-layers"),
         **{f"centroids/{d}/right_label": (model.classes - len(strangers(d)), "centroid-labels") for d in data.DATASETS},
     }
     found = {key: shared.exact(value) | {"anchor": anchor} for key, (value, anchor) in counted.items()}
     accuracy = accuracies()
+    images = int(shared.of_kind("ambiguities", "switches")["images"].max())
+    measured = {"record": "results/ambiguities", "n": images}
     for network, dataset in PAIRS:
         for rule, variant in (("top3", "loose_rule=top3"), ("released", "plain")):
             estimate = intervals.over_seeds(accuracy.loc[network, dataset, variant]["loose", 0.1])
-            found[f"{network}/{dataset}/loose/{rule}/eps=0.1"] = estimate | {"anchor": "loose-rule"}
+            found[f"{network}/{dataset}/loose/{rule}/eps=0.1"] = estimate | {"anchor": "loose-rule"} | measured
+        plain, closest = (accuracy.loc[network, dataset, variant] for variant in ("plain", "ties=closest"))
+        change, undefended = closest["defended"] - plain["defended"], plain["defenseless", 0.0]
+        gaps = (variant["defended", 0.0] - undefended for variant in (closest, plain))
+        ties = {
+            "gap_left/eps=0": future_work.kept(*gaps),
+            "change/eps=0": change[0.0],
+            "change/eps=0.1": change[0.1],
+        }
+        for key, values in ties.items():
+            estimate = intervals.over_seeds(values) | {"anchor": "ties-and-the-gap"} | measured
+            found[f"{network}/{dataset}/ties=closest/{key}"] = estimate
     return found

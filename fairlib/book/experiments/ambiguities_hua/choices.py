@@ -20,10 +20,10 @@ CHAPTERS = {
 QUANTITIES = {
     "bias_metric:ftest/p": "p of the printed F with 39 degrees of freedom",
     "trust:world/variance_exponent": "exponent of n in the standard deviation of an accuracy",
-    "trust:ttest/pgd/p/best": "p of t = 3.85, nearest one-sided test",
+    "trust:ttest/pgd/p/df=49": "p of t = 3.85, 49 degrees of freedom",
     "trust:ttest/pgd/p/two_sample": "p of t = 3.85, two samples of 50",
     "trust:ttest/size/same_attack": "rejections between two runs of one attack",
-    "fairer:slope/pgd_minus_ours": "slope of PGD's models minus ours, fifty of one data set",
+    "fairer:slope/pgd_minus_ours": "slope of PGD's models minus ours, countries and data sets drawn anew",
     "fairer:slope/drob/pgd_minus_ours": "the same, each data set counted once",
     "dro_training:raw_steps/share_finite": "share of runs with steps alpha P that stay finite",
     "dro_training:weights/last_minus_first": "share of the sampling law on the last iteration minus the first",

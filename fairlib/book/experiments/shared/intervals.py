@@ -1,5 +1,8 @@
 """Numbers with their 95 % intervals, in the fields of `fairlib.book.claims.Estimate`."""
 
+import math
+
+from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 from torch import Tensor
@@ -13,6 +16,16 @@ def interval(value: float, low: float, high: float) -> dict[str, float]:
 def exact(value: float) -> dict[str, float]:
     """A number that was counted and is no estimate: it is both ends of its interval."""
     return dict.fromkeys(("value", "low", "high"), value)
+
+
+def with_images(estimate: dict[str, float], variance: float) -> dict[str, float]:
+    """A mean over trainings that share their test images, with what drawing these images adds to its interval.
+
+    `variance`: of the value, over draws of the images. Both halves are taken to be independent.
+    """
+    sampling = float(stats.norm.ppf(0.975)) * math.sqrt(variance)
+    half = math.hypot(estimate["high"] - estimate["value"], sampling)
+    return estimate | {"low": estimate["value"] - half, "high": estimate["value"] + half}
 
 
 def mean(values: Tensor) -> dict[str, float]:

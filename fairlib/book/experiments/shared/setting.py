@@ -41,3 +41,11 @@ def answers(model: LayeredModel, x: Tensor) -> Tensor:
 def distances(defense: CentroidDefense, x: Tensor) -> Tensor:
     """`defense.distances` of x (N, C, H, W) in batches: (L, N, S, K)."""
     return torch.cat([defense.distances(batch) for batch in x.split(BATCH)], dim=1)
+
+
+def equally_wide(model: LayeredModel) -> list[str]:
+    """The released taps that have as many numbers in them as the widest one."""
+    with torch.no_grad():
+        size = {name: a.numel() for name, a in model.layers(torch.zeros(1, *model.shape))}
+    most = max(size[name] for name in model.released_taps)
+    return [name for name in model.released_taps if size[name] == most]

@@ -61,7 +61,7 @@ def published() -> pd.DataFrame:
     """Table 1 as printed: a row per method, columns `success`, the norms, LPIPS, DISTS."""
     printed: dict[str, dict[str, float]] = {method: {} for method in METHODS}
     for claim in claims.load("hua"):
-        if claim.chapter == "table1" and claim.rule == "matches":
+        if claim.id.startswith("hua-table1-"):
             method, column = claim.quantity.split("/")
             printed[method][column] = claim.parameters["value"]
     return pd.DataFrame.from_dict(printed, orient="index")[["success", *NORMS, *SCALE]]
@@ -92,8 +92,8 @@ def lead(rows: pd.DataFrame, method: str, column: str) -> dict[str, float]:
     return bootstrap.margin(by_method(rows, column)[list(METHODS)].dropna(), method)
 
 
-def estimates() -> dict[str, dict]:
-    """The quantities that the ledger asks of this chapter (data/claims/README.md), from the records."""
+def estimates_of_table() -> dict[str, dict]:
+    """Cells, pairs and leads of table 1, as the ledger takes them, from the records."""
     rows = attacked_rows()
     found = {
         f"{method}/{column}": estimate(cell, "table1-cells")
@@ -110,4 +110,5 @@ def estimates() -> dict[str, dict]:
 
 def estimate(found: Mapping[str, float], anchor: str) -> dict:
     """What `photographs` found, as the ledger takes it."""
-    return {key: found[key] for key in ("value", "low", "high", "n")} | {"anchor": anchor, "record": "results/table1"}
+    basis = {"units": 1, "basis": f"one classifier, {found['n']} images", "record": "results/table1"}
+    return {key: found[key] for key in ("value", "low", "high", "n")} | {"anchor": anchor} | basis

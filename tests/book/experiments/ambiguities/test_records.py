@@ -14,7 +14,7 @@ def test_effects_and_estimates_from_hand_made_records(house):
         rows = []
         for s in range(10):
             for i, variant in enumerate(
-                ["plain", "taps=paper", "loose_rule=top3", "weights=early", "weights=early, rounded"]
+                ["plain", "taps=paper", "loose_rule=top3", "weights=early", "weights=early, rounded", "ties=closest"]
             ):
                 base = 500 + 10 * s + 50 * i
                 lists = {"defenseless": [900] * 3, "defended": [base] * 3, "loose": [base, base + 4, base]}
@@ -63,8 +63,9 @@ def test_effects_and_estimates_from_hand_made_records(house):
     assert set(estimates) == asked
     assert all(claims.Estimate(**estimate) for estimate in estimates.values())
     values = {key: estimate["value"] for key, estimate in estimates.items()}
+    assert values["LeNet5/MNIST/ties=closest/change/eps=0.1"] == pytest.approx(250 / 2_000)
+    assert values["LeNet5/MNIST/ties=closest/gap_left/eps=0"] == pytest.approx((900 - 795) / (900 - 545))
     assert values["chance/text"] == pytest.approx(0.1)
-    assert values["chance/released"] == pytest.approx(1 / 11)
     assert values["LeNet5/fully_connected_among_first_two"] == 0
     assert values["LeNet5/pools"] == 2
     assert values["centroids/MNIST/right_label"] == 10

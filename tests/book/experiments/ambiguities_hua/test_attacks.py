@@ -63,7 +63,9 @@ def test_figure_4(house):
     for defence, settings in (("jpeg", table1.QUALITIES), ("bits", table1.BITS)):
         # Leads by image: 1 at every setting; 1 at the mildest, 1/k on average; 0; 0.
         expected = (2 - (1 + 1 / len(settings))) / 4
-        assert mild[f"mildest setting, {NAMES[defence]}", "lead of a = 5 over PPGD"] == pytest.approx(expected)
+        assert mild[f"mildest setting, {NAMES[defence]}", "change of the lead of a = 5 over PPGD"] == pytest.approx(
+            expected
+        )
     assert [*found("unbroken").values()] == [0, 0]  # all of a = 5 succeed, broken or not
 
 

@@ -70,7 +70,9 @@ def anchors(page: str) -> set[str]:
 
 
 def pages() -> dict[str, set[str]]:
-    return {path.stem: anchors(path.read_text()) for path in (ROOT / "notebooks").glob("*.md")}
+    """The places of each chapter, and of its audit where that has a page of its own."""
+    found = {path.stem: anchors(path.read_text()) for path in (ROOT / "notebooks").glob("*.md")}
+    return {name: own | found.get(f"check_{name}", set()) for name, own in found.items()}
 
 
 def test_every_row_leads_to_a_place_that_exists():

@@ -4,45 +4,10 @@ import json
 
 import pandas as pd
 import pytest
-import torch
-from made_up import texture
-from torch import nn
+from book.experiments.hand_made import squares
 
-from fairlib import data, imagenet, perceptual, runtime
+from fairlib import perceptual
 from fairlib.book.experiments import table1
-from fairlib.perceptual import Distance
-
-
-class Small(nn.Module):
-    """Three classes of a random linear map of a coarse image: smooth, and fooled within a few steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.randn(3, 3 * 64, generator=runtime.generator(0)) * 2
-
-    def forward(self, x):
-        return nn.functional.adaptive_avg_pool2d(x, 8).flatten(1) @ self.weight.T
-
-
-def squares(name: str) -> Distance:
-    def between(features, x_adv):
-        return (x_adv - features[0]).square().mean((1, 2, 3))
-
-    return Distance(name, smallest=1, features=lambda x: (x,), between=between)
-
-
-@pytest.fixture
-def small(monkeypatch, one_thread):
-    """The classifier; the images that it gets right but for the last one."""
-    model, x = Small().eval(), (255 * texture(4, 64, seed=7)).round() / 255
-    y = model(x).argmax(1)
-    y[3] = (y[3] + 1) % 3
-    monkeypatch.setenv("FAIRLIB_IMAGES", "photographs")
-    monkeypatch.setattr(data, "photographs", lambda folder, size: (x, y), raising=False)
-    monkeypatch.setattr(imagenet, "pretrained", lambda name: model, raising=False)
-    monkeypatch.setattr(perceptual, "distance", squares)
-    monkeypatch.setitem(table1.PERC_AL_N, "embedded", 20)
-    return model
 
 
 def unit(what: str, **more) -> list[dict]:
