@@ -28,6 +28,20 @@ def _claims() -> Run:
     return run
 
 
+def _fetch() -> Run:
+    """The command `fetch`; what it needs is imported here."""
+    from fairlib.book import fetch
+
+    return fetch.run
+
+
+def _observers() -> Run:
+    """The command `observers`; what it needs is imported here."""
+    from fairlib.book import observers
+
+    return observers.run
+
+
 def _audit() -> Run:
     """The command `audit`; what it needs is imported here."""
     return audit.run
@@ -76,6 +90,11 @@ def parser(program: str = "python -m fairlib") -> argparse.ArgumentParser:
     ledger.add_argument("--chapter", choices=CHAPTERS, type=str.lower, help="the page that settles the claims")
     ledger.add_argument("--json", action="store_true", help="print a JSON list, one object per claim")
     ledger.set_defaults(load=_claims)
+    fetch = commands.add_parser("fetch", help="the weights of PieAPP and ResNet-50, which no package carries: 360 MB")
+    fetch.set_defaults(load=_fetch)
+    seen = commands.add_parser("observers", help="what people saw in the lab `Can you see it?`, pooled from its files")
+    seen.add_argument("files", nargs="+", type=Path, help="files that the lab saved, one per block")
+    seen.set_defaults(load=_observers)
     tool = commands.add_parser("audit", help="is a model as accurate on images from poor countries as from rich ones?")
     audit.add_arguments(tool)
     tool.set_defaults(load=_audit)

@@ -203,15 +203,12 @@ def facts(*, started: float, **more) -> dict:
     Returns
     -------
     dict
-        Profile, device, threads, `more`, seconds since the start, date, git commit, versions.
+        Profile; where this process has loaded torch, its device and threads; `more`, seconds since the start, date,
+        git commit, versions.
     """
-    import torch
-
-    where = device()
     return {
         "profile": profile(),
-        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else f"{where.type} ({platform.machine()})",
-        "threads": torch.get_num_threads(),
+        **(_computed_on() if "torch" in sys.modules else {}),
         **more,
         "seconds": round(time.perf_counter() - started),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -219,6 +216,15 @@ def facts(*, started: float, **more) -> dict:
         "python": platform.python_version(),
         **{name: installed(name) for name in ("torch", "torchvision", "numpy", "statsmodels")},
     }
+
+
+def _computed_on() -> dict:
+    """Device and threads of torch."""
+    import torch
+
+    where = device()
+    name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"{where.type} ({platform.machine()})"
+    return {"device": name, "threads": torch.get_num_threads()}
 
 
 def provenance(*, seed: int, started: float) -> pd.DataFrame:

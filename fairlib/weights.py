@@ -197,6 +197,38 @@ def load(name: str, place: Path | None = None) -> dict[str, Tensor]:
     return tensors(_fetched(name))
 
 
+def fetch(name: str) -> Path:
+    """Have a published file in the cache of its authors' own code: fetch it unless it is there.
+
+    Parameters
+    ----------
+    name : str
+        A key of `FILES`.
+
+    Returns
+    -------
+    Path
+        Where it lies, its SHA-256 compared.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and where a truncated or altered file lies there.
+    FileNotFoundError
+        Where it cannot be fetched, with where to get it and where to put it.
+    """
+    checks.one_of(name, tuple(FILES), "name")
+    path = _cached(name)
+    if not path.is_file():
+        return _fetched(name)
+    if not (sha256 := files.sha256(path)).startswith(FILES[name].sha256):
+        raise ValueError(
+            f"{path} is truncated or altered (SHA-256 {sha256[:12]}..., expected {FILES[name].sha256[:12]}...); delete "
+            "it, or put the right one there"
+        )
+    return path
+
+
 def _places(name: str, place: Path | None) -> Iterator[tuple[Path, str, Reader, str]]:
     """Path, SHA-256, reader, and what to do if the file there is not the right one."""
     file = FILES[name]

@@ -25,7 +25,7 @@ def test_a_package_that_cannot_be_imported_does_not_look_like_a_met_condition(tm
     assert done.returncode == status, done.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("audit",), ("claims",)])
+@pytest.mark.parametrize("command", [(), ("audit",), ("claims",), ("fetch",), ("observers",)])
 def test_the_help_imports_nothing_large(command):
     code = (
         "import sys\nfrom fairlib import __main__\n"

@@ -18,6 +18,7 @@ from myst_parser.parsers.mdit import create_md_parser
 
 from book._ext import api, house, published
 from fairlib.book import claims
+from tools import words as words_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
@@ -157,7 +158,8 @@ def test_each_chapter_is_a_file():
     assert notebooks <= set(CHAPTERS), "a notebook is missing from _toc.yml"
 
 
-@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c not in FUNCTIONS])
+# A lab makes its own figures and tables, which its tests look at.
+@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c not in FUNCTIONS and "/labs/" not in c])
 def test_a_page_shows_what_its_source_holds(site, chapter):
     html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
     assert in_page(html) == in_source(chapter)
@@ -168,6 +170,26 @@ def test_each_page_stands_on_its_own(site):
     pages = [page for page in sorted(site.rglob("*.html")) if "_static" not in page.parts]
     assert len(pages) > len(CHAPTERS)
     assert {str(page.relative_to(site)): found for page in pages if (found := faults(page, site))} == {}
+
+
+def test_each_page_carries_what_its_words_mean(site):
+    """Each link to the glossary is described by the first paragraph of its entry, in the page itself."""
+    glossary = BeautifulSoup((site / "book" / "glossary.html").read_text(), "html.parser")
+    entries = {dt["id"]: dt.find_next_sibling("dd").p.get_text() for dt in glossary.select("dl.glossary dt[id]")}
+    assert len(entries) > 100
+    wrong, linked = [], 0
+    for chapter in CHAPTERS:
+        html = BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser")
+        words = html.select("article .std-term")
+        linked += len(words)
+        assert len(words) == len(words_tool.ROLE.findall((ROOT / f"{chapter}.md").read_text())), chapter
+        assert len(html.select(".meaning")) == len({word.parent.get("aria-describedby") for word in words})
+        for word in words:
+            meaning = html.find(id=word.parent["aria-describedby"])
+            says = entries[word.parent["href"].partition("#")[2]]
+            if not meaning.get_text().endswith(says) or "hidden" not in meaning.attrs:
+                wrong.append(f"{chapter}: {word.text}")
+    assert wrong == [] and linked > 300
 
 
 def test_each_function_has_its_place_and_leads_to_its_chapter_and_back(site):
@@ -214,6 +236,18 @@ def test_the_ledger_leads_to_where_its_numbers_are_shown(site):
     assert numbers and causes
     assert sorted(place for place in numbers | causes if not shown(site, place)) == [], "labels that no page carries"
     assert shown(site, "fgsm#fgsm") and not shown(site, "fgsm#no-such-place") and not shown(site, "no-chapter#fgsm")
+
+
+def test_no_page_leads_to_where_a_section_was(site):
+    pages = {chapter: BeautifulSoup((site / f"{chapter}.html").read_text(), "html.parser") for chapter in CHAPTERS}
+    left = {
+        f"{Path(chapter).name}.html#{tag['id']}"
+        for chapter, page in pages.items()
+        for tag in page("span", {"data-moved": True})
+    }
+    assert any(place.startswith("centroid_defense.html#") for place in left)
+    links = {chapter: {a["href"].rsplit("/", 1)[-1] for a in page("a", href=True)} for chapter, page in pages.items()}
+    assert {chapter: found & left for chapter, found in links.items() if found & left} == {}
 
 
 def test_the_styles_fetch_nothing(site):

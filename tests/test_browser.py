@@ -5,6 +5,7 @@ nobody is kept out: not by a screen reader, not by a keyboard, not by the colour
 import os
 import shutil
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -56,7 +57,10 @@ SHADOWS = """async () => {
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1300, "height": 800}
 # Every page with FAIRLIB_PAGES=all; else some that hold, between them, every kind of thing that a page shows.
-SAMPLE = ["notebooks/ledger", "notebooks/truncation", "book/api/defenses", "book/references"]
+SAMPLE = [
+    "notebooks/start", "notebooks/ledger", "notebooks/truncation", "book/glossary", "book/api/defenses",
+    "book/references",
+]  # fmt: skip
 AUDITED = [*CHAPTERS, "genindex", "search"] if os.environ.get("FAIRLIB_PAGES") == "all" else SAMPLE
 UNFOLDED = """() => {
   for (const e of document.querySelectorAll('details')) e.open = true
@@ -171,7 +175,7 @@ def test_a_page_fits_a_phone(browser, site, chapter, scheme):
 def test_what_scrolls_on_a_phone_does_not_on_a_desk(browser, site):
     """The figure stands whole where there is room, its caption within the window on both."""
     figure = "document.querySelector('article figure')"
-    address = (site / "notebooks" / "table1.html").as_uri()
+    address = (site / "notebooks" / "compression.html").as_uri()
     for viewport, scrolls in ((PHONE, True), ({"width": 1280, "height": 740}, False)):
         with opened(browser, address, viewport=viewport) as (page, _):
             assert page.evaluate(f"{figure}.scrollWidth > {figure}.clientWidth + 1") is scrolls
@@ -190,6 +194,65 @@ def test_a_stacked_table_fits_a_phone(browser, site):
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_words_meaning_stands_beside_it(browser, site, scheme):
+    """On focus and on hover, gone with Escape and with the mouse; legible; those who hear the page hear it, too."""
+    options = {"viewport": DESK, "color_scheme": scheme, "reduced_motion": "reduce"}
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri(), **options) as (page, wrong):
+        shown = page.locator(".meaning:visible")
+        words = page.locator("article a[aria-describedby^='meaning-']")
+        assert words.count() > 10 and shown.count() == 0
+        for i in (0, 4):
+            word = words.nth(i)
+            word.focus()
+            assert shown.count() == 1
+            assert shown.get_attribute("id") == word.get_attribute("aria-describedby")
+            assert beside(word.bounding_box(), shown.bounding_box(), DESK)
+            if i == 0:
+                page.evaluate(AXE_SCRIPT)
+                assert page.evaluate(BARRIERS, True) == []
+            page.keyboard.press("Escape")
+            assert shown.count() == 0
+        word = words.nth(6)
+        word.hover()
+        assert shown.get_attribute("id") == word.get_attribute("aria-describedby")
+        shown.hover()  # it stays while the mouse is on it
+        page.wait_for_timeout(400)
+        assert shown.count() == 1
+        page.mouse.move(1, 1)
+        page.wait_for_function("!document.querySelector('.meaning:not([hidden])')")
+    assert wrong == []
+
+
+def test_a_word_is_tapped(browser, site):
+    """The first tap shows what it means, within the window, and one there or elsewhere hides it; a second leads on."""
+    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri(), **phone) as (page, _):
+        shown = page.locator(".meaning:visible")
+        words = page.locator("article a[aria-describedby^='meaning-']")
+        for i in range(words.count()):
+            words.nth(i).tap()
+            assert shown.get_attribute("id") == words.nth(i).get_attribute("aria-describedby")
+            assert beside(words.nth(i).bounding_box(), shown.bounding_box(), PHONE)
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+            shown.tap()
+            assert shown.count() == 0
+        words.first.tap()
+        page.locator("article h1").tap()
+        assert shown.count() == 0
+        for _ in range(2):
+            words.first.tap()
+        page.wait_for_url("**/book/glossary.html#term-*")
+
+
+def beside(word: dict, meaning: dict, window: dict) -> bool:
+    """Whether a meaning lies within the window, just below or above its word, and covers none of it."""
+    within = meaning["x"] >= 0 and meaning["x"] + meaning["width"] <= window["width"]
+    below = meaning["y"] - word["y"] - word["height"]
+    above = word["y"] - meaning["y"] - meaning["height"]
+    return within and -word["height"] / 2 <= max(below, above) <= 10
+
+
 def test_dark_mode_toggles(browser, site):
     with opened(browser, (site / f"{CHAPTERS[0]}.html").as_uri(), color_scheme="light") as (page, _):
         seen = []
@@ -201,10 +264,63 @@ def test_dark_mode_toggles(browser, site):
     assert len(set(seen)) == 2
 
 
-def test_search_finds_a_word_offline(browser, site):
-    with opened(browser, (site / "search.html").as_uri() + "?q=book") as (page, wrong):
+def test_the_first_page_is_one_screen(browser, site):
+    """All four cards and the three ways in, on a desk; on a phone one below the other, in their order."""
+    tops = """() => [...document.querySelectorAll('article :is(h1, .tag_card, article section > ul)')]
+      .map(e => e.getBoundingClientRect().toJSON())"""
+    address = (site / f"{CHAPTERS[0]}.html").as_uri()
+    with opened(browser, address, viewport={"width": 1300, "height": 900}) as (page, _):
+        boxes = page.evaluate(tops)
+        assert len(boxes) == 7 and all(box["top"] >= 0 and box["bottom"] <= 900 for box in boxes)
+        cards = boxes[2:6]
+        assert len({round(box["top"]) for box in cards}) == 1
+        assert all(one["right"] <= two["left"] for one, two in pairwise(cards))
+    with opened(browser, address, viewport=PHONE) as (page, _):
+        assert all(one["bottom"] <= two["top"] for one, two in pairwise(page.evaluate(tops)))
+
+
+@pytest.mark.parametrize("name", ["index", "notebooks/start"])
+@pytest.mark.parametrize("place", ["pepe-table1-eps0.1-defended", "paper=hua&text=GDP"])
+def test_an_address_of_the_ledger_that_was_the_first_page_still_arrives(browser, site, name, place):
+    with opened(browser, f"{(site / name).as_uri()}.html#{place}") as (page, _):
+        page.wait_for_url(f"**/notebooks/ledger.html#{place}")
+        page.wait_for_function("document.querySelector('details[open] tr')?.checkVisibility()")
+        if "=" not in place:
+            box = page.locator(f"[id='{place}']").bounding_box()
+            assert -1 < box["y"] < page.viewport_size["height"]
+
+
+def test_the_door_leads_to_the_first_page(browser, site):
+    for place in ("", "#fair-and-robust"):
+        with opened(browser, f"{(site / 'index').as_uri()}.html{place}") as (page, _):
+            page.wait_for_url(f"**/{CHAPTERS[0]}.html{place}")
+
+
+@pytest.mark.parametrize(
+    ("word", "leads_to"),
+    [
+        ("epsilon", {"book/glossary.html", "notebooks/fgsm.html"}),
+        ("glossary", {"book/glossary.html"}),
+        ("download", {"book/intro.html"}),
+        ("limitations", {"book/audit_limits.html"}),
+        ("wealth", {"book/glossary.html", "notebooks/bias_metric.html", "notebooks/fairer.html"}),
+        ("GDP", {"book/glossary.html", "notebooks/bias_metric.html"}),
+    ],
+)
+def test_search_finds_what_readers_call_things_offline(browser, site, word, leads_to):
+    with opened(browser, (site / "search.html").as_uri() + f"?q={word}") as (page, wrong):
         page.wait_for_selector("#search-results li a")
+        for place in leads_to:
+            page.wait_for_selector(f"#search-results li a[href*='{place}']")
     assert wrong == []
+
+
+def test_an_old_address_goes_on_to_the_audit(browser, site):
+    chapter, place = (site / "notebooks" / "centroid_defense.html").as_uri(), "what-would-print-the-tables"
+    with opened(browser, chapter) as (page, _):
+        page.evaluate(f"location.hash = '{place}'")  # as a link on the page, or a bookmark, does
+        page.wait_for_url(f"**/check_centroid_defense.html#{place}")
+        page.locator(f"#{place} h3").first.wait_for()  # in sight
 
 
 def test_the_first_key_leads_past_the_side_bar(browser, site):

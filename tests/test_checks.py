@@ -124,7 +124,7 @@ def test_any_module_that_answers_will_do(name):
     assert all(torch.equal(a, b) for a, b in zip(plain, said, strict=True))
 
 
-@pytest.mark.parametrize("name", ON_DEFENSE)
+@pytest.mark.parametrize("name", sorted(set(ON_DEFENSE) - {"square"}))  # which takes any module
 def test_what_is_no_defence_is_refused(name):
     attack, given, _ = ON_DEFENSE[name]
     for defense in (None, "centroid", NETWORK):

@@ -49,6 +49,7 @@ LAIDLAW_NEWTON = (
 )
 LAIDLAW_START = "Laidlaw, Singla and Feizi (2021), their code: a start drawn by normal_(0, 0.01)"
 FOOLED = "Laidlaw, Singla and Feizi (2021), their code: an image is finished as soon as its label changes"
+APGD = "Croce and Hein (2020), section 3, and their code: rho and momentum of 0.75, looks at 0.22, -0.03, 0.06"
 SQUARE = (
     "Andriushchenko et al. (2020), their code: p = 0.8 for a robust MNIST network, halved from 10 to 8,000 of 10,000"
 )
@@ -78,6 +79,12 @@ class Identity:
 # Module, function (a class stands for its arguments, `.` for the module itself), name, value, source.
 TABLE = [
     # Attacks.
+    ("attacks.apgd", ".", "RISING", 0.75, APGD),
+    ("attacks.apgd", ".", "FIRST", 0.22, APGD),
+    ("attacks.apgd", ".", "SHRINK", 0.03, APGD),
+    ("attacks.apgd", ".", "LEAST", 0.06, APGD),
+    ("attacks.apgd", "apgd", "iterations", 100, APGD),
+    ("attacks.apgd", "apgd", "loss", "cross-entropy", APGD),
     ("attacks.adaptive", ".", "TEMPERATURES", (0.01, 0.03, 0.1, 0.3, 1.0), OWN),
     ("attacks.adaptive", "adaptive", "temperatures", (0.01, 0.03, 0.1, 0.3, 1.0), OWN),
     ("attacks.adaptive", "adaptive", "tie_aware", True, PEPE_CODE),
@@ -212,6 +219,7 @@ TABLE = [
     ("perceptual.distance", "distance", "weights", None, OPTIONAL),
     ("perceptual.networks", "DISTS", "folder", None, OPTIONAL),
     ("perceptual.networks", "PieAPP", "folder", None, OPTIONAL),
+    ("perceptual.unweighted", ".", "SMALLEST", 31, "AlexNet's last pooling has one position left"),
     ("perceptual.saliency", ".", "SIDE", 64, HOU),
     ("perceptual.saliency", ".", "BLUR", 2.5, HOU),
     ("complexity", "times", "repeats", 3, OWN),
@@ -225,6 +233,8 @@ TABLE = [
     ("fairness.images", ".", "SAME", 1e-9, FLOAT),
     ("fairness.clustered", ".", "NONE", 1e-8, FLOAT),
     ("fairness.clustered", ".", "RANK", 1e-10, FLOAT),
+    ("fairness.clustered", ".", "ROUNDS", 30, OWN),
+    ("fairness.clustered", "clustered_fit", "effects", False, OPTIONAL),
     ("fairness.within", ".", "LEAST_COUNTRIES", 3, "two countries leave no error to test a slope between them with"),
     ("fairness.within", ".", "VARIES", 1e-7, FLOAT),
     ("fairness.within", "within_class", "clusters", None, OPTIONAL),

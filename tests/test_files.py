@@ -25,8 +25,9 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def test_every_file_of_the_book_is_listed_and_whole():
     listed = dict(reversed(line.split("  ")) for line in (ROOT / "data" / "SHA256SUMS").read_text().splitlines())
-    folders = ("MNIST/raw", "FashionMNIST/raw", "checkpoints", "photographs", "tables")
-    paths = [path for folder in folders for path in (ROOT / "data" / folder).iterdir() if path.suffix != ".lock"]
+    folders = ("MNIST/raw", "FashionMNIST/raw", "checkpoints", "perturbations", "photographs", "tables")
+    paths = [path for folder in folders for path in (ROOT / "data" / folder).rglob("*") if path.is_file()]
+    paths = [path for path in paths if path.suffix != ".lock"]
     there = {path.relative_to(ROOT / "data").as_posix() for path in paths}
     assert there <= listed.keys()
     for name in there:

@@ -60,10 +60,10 @@ def copy(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("threads", ["1", "3"])
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_an_unchanged_package_passes(copy, notebook, threads):
-    ran = nbval(copy, notebook, OMP_NUM_THREADS=threads)
+def test_an_unchanged_package_passes(copy, notebook):
+    """On a number of threads that the notebooks' own check does not take."""
+    ran = nbval(copy, notebook, OMP_NUM_THREADS="3")
     assert ran.returncode == 0, ran.stdout
 
 

@@ -149,6 +149,18 @@ def test_sync_keeps_the_outputs_of_unchanged_cells(house):
         notebooks.check(house)
 
 
+def test_a_solution_is_folded_in_jupyter_and_unfolding_it_is_no_edit(house):
+    change(house, "notebooks/tiny.md", 'print("a")', ':tags: [hide-cell]\n\nprint("a")')
+    notebooks.sync(house)
+    *others, solution = cells(house)
+    assert solution.metadata == {"tags": ["hide-cell"], "jupyter": {"source_hidden": True, "outputs_hidden": True}}
+    assert not any("jupyter" in cell.metadata for cell in others)
+    before = [path.read_bytes() for path in paths(house)]
+    edit(house, lambda notebook: notebook.cells[4].metadata.pop("jupyter"))
+    notebooks.sync(house)
+    assert [path.read_bytes() for path in paths(house)] == before
+
+
 def test_sync_twice_changes_nothing(house):
     before = [path.read_bytes() for path in paths(house)]
     notebooks.sync(house)

@@ -49,7 +49,7 @@ A chapter that asks one question of a toy.
 
 def toy(root: Path, pages: dict[str, str], repository: str = "") -> Path:
     """A book of these files, in the house's styles and with its extensions, each cell executed to no output."""
-    (root / "book").mkdir(parents=True)
+    (root / "book").mkdir(parents=True, exist_ok=True)
     for name in ("_ext", "_static", "paper.css", "references.bib"):
         (root / "book" / name).symlink_to(ROOT / "book" / name)
     shutil.copy(ROOT / "_config.yml", root)
@@ -133,6 +133,13 @@ def test_a_link_to_a_page_shows_what_it_is(published, name):
     assert picture.stat().st_size < 300_000
 
 
+def test_the_door_leads_to_the_first_page_and_keeps_the_place(published):
+    door = BeautifulSoup((published / "index.html").read_text(), "html.parser")
+    assert door.script.string == 'location.replace("notebooks/chapter.html" + location.hash)'
+    assert door.noscript.meta["content"].endswith("url=notebooks/chapter.html")
+    assert [a["href"] for a in door("a")] == ["notebooks/chapter.html"]
+
+
 def test_the_sitemap_lists_each_page(published):
     space = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9"}
     found = ElementTree.parse(published / "sitemap.xml").findall("s:url", space)
@@ -146,6 +153,69 @@ def test_a_page_says_its_version_and_leads_to_what_changed(published):
     foot = page(published, "notebooks/chapter").select_one(".extra_footer")
     assert foot.get_text(strip=True).startswith("Version 1.2.3")
     assert [a["href"] for a in foot("a")] == ["../book/changelog.html"]  # a toy has no errata
+
+
+AUDITED = """\
+# Does it hold?
+
+One question of a toy, {ref}`and its audit <toy-audit>`.
+
+(stays)=
+## What stays
+
+```{code-cell} ipython3
+HTML("")
+```
+"""
+AUDIT = """\
+(toy-audit)=
+# Does it hold? The audit
+
+Every sentence of a toy, checked.
+
+(the-cause)=
+## The cause
+
+Words.
+
+## A section without a label
+
+Words.
+"""
+WRITTEN = (
+    '<a href="../notebooks/toy.html#the-cause">why</a> <a href="../notebooks/toy.html#stays">there</a> '
+    '<a href="../notebooks/toy.html#nowhere">lost</a> <a href="../notebooks/check_toy.html#the-cause">straight</a>'
+)
+
+
+def audited(root: Path, chapter: str = AUDITED) -> Path:
+    """A book with a chapter, its audit, and a cell that leads to places of both by the chapter's name."""
+    pages = {"book/changelog.md": f"# Changelog\n\n{LINES}\n", "notebooks/toy.md": chapter}
+    toy(root, pages | {"notebooks/check_toy.md": AUDIT})
+    output = nbformat.v4.new_output("display_data", data={"text/html": WRITTEN})
+    change(root / "notebooks" / "toy.ipynb", lambda cells: cells[-1].update(outputs=[output]))
+    return root
+
+
+def test_what_moved_to_an_audit_is_found_under_its_old_address(tmp_path):
+    html = page(render.render(audited(tmp_path / "toy")).parent, "notebooks/toy")
+    links = {a.text: a["href"] for a in html.select(".text_html a")}
+    assert {words: href.removeprefix("../notebooks/") for words, href in links.items()} == {
+        "why": "check_toy.html#the-cause", "there": "toy.html#stays", "lost": "toy.html#nowhere",
+        "straight": "check_toy.html#the-cause",
+    }  # fmt: skip
+    marks = {mark["id"]: mark["data-moved"] for mark in html.select("[data-moved]")}
+    assert marks["the-cause"] == "check_toy.html#the-cause"
+    assert marks["a-section-without-a-label"] == "check_toy.html#a-section-without-a-label"
+    assert "stays" not in marks and not {mark for mark in marks if html.find_all(id=mark)[1:]}
+    [paragraph] = {mark.find_parent("p") for mark in html.select("[data-moved]")}
+    assert paragraph.a["href"] == "check_toy.html#toy-audit"  # where an old address arrives without scripts
+
+
+def test_a_chapter_that_does_not_lead_to_its_audit_is_named(tmp_path, capfd):
+    root = audited(tmp_path / "toy", AUDITED.replace("{ref}`and its audit <toy-audit>`", "without its audit"))
+    assert render.main(root=root) != 0
+    assert re.search(r"toy\b.*the chapter has no link to its audit, notebooks/check_toy", capfd.readouterr().err)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +272,7 @@ PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADh
 SHOWN = nbformat.v4.new_output("display_data", data={"image/png": PICTURE}, metadata={"image/png": {"alt": "A dot"}})
 UNDESCRIBED = nbformat.v4.new_output("display_data", data={"image/png": PICTURE})
 CREDITS = nbformat.v4.new_output("display_data", data={"text/markdown": "Photographs: a dot by nobody."})
-FAULTY = "![A picture](gone.png)\n\n![](here.png)\n\nSee {doc}`nowhere` and {ref}`no-place`."
+FAULTY = "![A picture](gone.png)\n\n![](here.png)\n\nSee {doc}`nowhere`, {ref}`no-place` and {term}`no word`."
 DRAWN = CHAPTER.replace("6 * 7", "plots.show(*plots.photographs(panels, alt))")
 
 
@@ -211,6 +281,7 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
         "book/page.md": f"# Page\n\n{LINES}\n\n{FAULTY}\n",
         "notebooks/credited.md": DRAWN.replace("bold", "credited"),
         "notebooks/drifted.md": CHAPTER.replace("bold", "drifted"),
+        "notebooks/tiled.md": CHAPTER.replace("6 * 7", "plots.tiles(panels)").replace("bold", "tiled"),
         "notebooks/uncredited.md": DRAWN.replace("bold", "uncredited"),
         "notebooks/undescribed.md": CHAPTER.replace("bold", "undescribed"),
         "notebooks/unexecuted.md": CHAPTER.replace("bold", "unexecuted"),
@@ -231,6 +302,8 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
         r"page\.md:7": "here.png has no alt text",
         r"page\.md:9": "unknown document: '?(book/)?nowhere",
         r"page\.md:9:.*": "undefined label: '?no-place",
+        r"page\.md:9: .*": "term not in glossary: '?no word",
+        r"tiled\.ipynb": "cell 3 shows photographs and not whose they are",
         r"uncredited\.ipynb": "cell 3 shows photographs and not whose they are",
         r"undescribed\.ipynb": "an output image has no alt text",
         r"unexecuted\.ipynb": "cell 3 was never executed",

@@ -150,6 +150,23 @@ def test_an_altered_file_is_refused(places, monkeypatch, place, mend, wrong, dig
         weights.load(NAME, given)
 
 
+def test_fetch_has_the_file_in_the_cache_and_looks_at_it(places, monkeypatch):
+    fill(places["web"], 3)
+    expect(monkeypatch, places["web"], 8)
+    assert weights.fetch(NAME) == places["cache"]
+    assert places["cache"].read_bytes() == places["web"].read_bytes()
+    places["web"].unlink()
+    assert weights.fetch(NAME) == places["cache"]  # it is there, and nothing is asked of the web
+    places["cache"].write_bytes(b"half of it")
+    with pytest.raises(ValueError, match=rf"{NAME} is truncated or altered .*; delete it, or put the right one there"):
+        weights.fetch(NAME)
+    places["cache"].unlink()
+    with pytest.raises(FileNotFoundError, match=r"is missing and could not be fetched .*; get it from file:.* and put"):
+        weights.fetch(NAME)
+    with pytest.raises(ValueError, match="name is 'nothing', expected one of: "):
+        weights.fetch("nothing")
+
+
 def test_other_bytes_than_promised_are_not_kept(places, monkeypatch):
     fill(places["web"], 3)
     expect(monkeypatch, places["web"])

@@ -132,6 +132,8 @@ def paired(md: Path, root: Path = ROOT) -> NotebookNode:
     notebook = combine_inputs_with_outputs(text, copy.deepcopy(old), fmt=MYST)
     for i, (cell, own) in enumerate(zip(notebook.cells, text.cells, strict=True)):
         cell.metadata = own.metadata  # none of an editor's
+        if "hide-cell" in cell.metadata.get("tags", []):  # a solution, which the site folds
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
         if cell.id not in sources:  # the same id whoever does this
             cell.id = hashlib.sha256(f"{i}\n{cell.source}".encode()).hexdigest()[:8]
         if cell.cell_type == "code" and sources.get(cell.id) != cell.source:

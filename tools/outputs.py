@@ -12,6 +12,7 @@ from decimal import Decimal
 from nbformat import NotebookNode
 
 NUMBER = re.compile(r"(?<![\w.#])[-+−]?+(?:(?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d++)?+|\.\d++)(?:[eE][-+]?\d++)?+(?!\w)")
+PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+")  # within HTML
 SHARE = 10  # two numbers of a cell may be a unit off, and one more for each so many
 
 
@@ -30,7 +31,7 @@ def shown(cell: NotebookNode) -> list[tuple[str, str]]:
             found.append(("error", f"{output.ename}: {output.evalue}"))
         else:
             for kind in sorted(output.data.keys() - ({"text/plain"} if "text/html" in output.data else set())):
-                found.append((kind, str(output.data[kind])))
+                found.append((kind, PICTURE.sub("(a picture)", str(output.data[kind]))))
                 alt = output.get("metadata", {}).get(kind, {}).get("alt")
                 found += [("alt text", alt)] if alt else []
     return found

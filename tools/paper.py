@@ -23,7 +23,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND
 MARGINS = {"top": "20mm", "bottom": "22mm", "left": "20mm", "right": "20mm"}
 FOOTER = '<div style="width: 100%; font: 8pt sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 # What a reader of paper has no use for: ways to click, and the code that draws and formats, which the site folds.
-SCREEN = "a.headerlink, button, form, script, .ledger form, details.above-input, .tag_hide-input > .cell_input"
+SCREEN = (
+    "a.headerlink, button, form, script, .ledger form, .meaning, details.above-input, .tag_hide-input > .cell_input"
+)
 # Chromium's options: A4, with bookmarks from the headings, tags for who hears it, and the sheet's number.
 SHEET = {"width": 643, "height": 960}  # CSS pixels of A4 within the margins
 FORMAT = {

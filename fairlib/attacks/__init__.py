@@ -7,6 +7,7 @@ they climb, its gradient, and SSIM's Hessian in the module `ssim`.
 
 from fairlib.attacks import ssim
 from fairlib.attacks.adaptive import TEMPERATURES, adaptive, mean_lead, soft_leads
+from fairlib.attacks.apgd import apgd
 from fairlib.attacks.fgsm import fgsm, fgsm_grid, input_gradient
 from fairlib.attacks.gradients import gradient, unusable
 from fairlib.attacks.loss import answers, cross_entropy, lead, margin, margin_at
@@ -25,6 +26,7 @@ __all__ = [
     "TEMPERATURES",
     "adaptive",
     "answers",
+    "apgd",
     "cross_entropy",
     "fgsm",
     "fgsm_grid",

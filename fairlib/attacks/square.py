@@ -1,12 +1,13 @@
-"""Random search, which needs no gradient: the Square attack (Andriushchenko et al. 2020, L-infinity) on the tally."""
+"""Random search, which needs no gradient: the Square attack (Andriushchenko et al. 2020, L-infinity)."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fairlib import checks
 from fairlib.attacks.adaptive import TEMPERATURES, check_attackable, mean_lead, surrogate_leads
+from fairlib.attacks.loss import answers, lead
 from fairlib.defenses import CentroidDefense
 
 FIRST_SHARE = 0.8  # of the pixels in the first square; halved at each of these fractions of the queries
@@ -15,7 +16,7 @@ HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
 def square(
-    defense: CentroidDefense,
+    target: CentroidDefense | nn.Module,
     x: Tensor,
     y: Tensor,
     *,
@@ -24,12 +25,13 @@ def square(
     generator: torch.Generator,
     temperatures: Sequence[float] = TEMPERATURES,
 ) -> Tensor:
-    """Set random squares to x + eps or x - eps, keep what raises the lead of a rival, until the defence is fooled.
+    """Set random squares to x + eps or x - eps, keep what raises the lead of a rival, until the target is fooled.
 
     Parameters
     ----------
-    defense : CentroidDefense
-        The defence under attack, with one set of centroids, ties="lowest" and weights of 1.
+    target : CentroidDefense or nn.Module
+        A defence, with one set of centroids, ties="lowest" and weights of 1; or a classifier in evaluation mode, whose
+        model(x) are logits or log-probabilities (N, K).
     x : Tensor
         (N, C, H, W) float32 in [0, 1], the images.
     y : Tensor
@@ -41,13 +43,13 @@ def square(
     generator : torch.Generator
         Draws the squares and their signs.
     temperatures : sequence of float
-        How soft a vote is, each above 0, on the scale of the distances.
+        How soft a vote of a defence is, each above 0, on the scale of the distances.
 
     Returns
     -------
     Tensor
-        x_adv, a new tensor like x: of each image the first point, among those that raised F, at which
-        `defense.predict` errs, else the one with the highest value of F.
+        x_adv, a new tensor like x: of each image the first point, among those that raised F, at which the target errs,
+        else the one with the highest value of F.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def square(
 
     Notes
     -----
-    What is climbed, by its values only, is
+    What is climbed, by its values only, is the best rival's lead F(x) = max over j != y of z_j - z_y in the answers z
+    of a classifier, and for a defence
 
         F(x) = mean over temperatures T of max over rivals j of (votes_T(j) - votes_T(y) +- 1/2),
 
@@ -66,7 +69,7 @@ def square(
     vote). Half a vote is added for a class below y, which wins a tie, and taken from all others. The first point is x
     with vertical stripes of one pixel's width, each channel's moved by eps or -eps. Deviations from the paper:
 
-    - F stands for its margin of logits, which a defence that votes does not have.
+    - The second F stands for its margin of logits, which a defence that votes does not have.
     - The side of the square shrinks as in the authors' code (`HALVINGS`).
 
     References
@@ -76,12 +79,23 @@ def square(
     eps = checks.unit(eps, "eps")
     checks.whole(queries, "queries")
     checks.generator(generator)
-    check_attackable(defense, x, y, temperatures)
+    votes = isinstance(target, CentroidDefense)
+    if votes:
+        check_attackable(target, x, y, temperatures)
+    else:
+        checks.classified(target, x, y)
 
     def value(points: Tensor, labels: Tensor) -> Tensor:
         """F, (n,)."""
         with torch.no_grad():
-            return mean_lead(surrogate_leads(defense, points, labels, temperatures, True))
+            if votes:
+                return mean_lead(surrogate_leads(target, points, labels, temperatures, True))
+            return lead(answers(target, points, labels), labels)
+
+    def right(points: Tensor, labels: Tensor) -> Tensor:
+        """Which of them come out right, (n,) bool."""
+        with torch.no_grad():
+            return (target.predict(points) if votes else answers(target, points).argmax(1)) == labels
 
     def shifted(*shape: int) -> Tensor:
         """x with its pixels moved by eps or -eps; `shape` is 1 where they share a sign."""
@@ -99,7 +113,7 @@ def square(
     highest = value(x_adv, y)
     active = torch.arange(n, device=x.device)  # the images that still come out right
     for query in range(queries):
-        active = active[defense.predict(x_adv[active]) == y[active]]
+        active = active[right(x_adv[active], y[active])]
         if not len(active):
             break
         side = side_of_square(query, queries, height, width)

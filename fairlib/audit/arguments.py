@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batch-size", type=int,
-        help="images at a time (default: 256 on CUDA, 32 elsewhere); halved whenever memory does not suffice",
+        help="images at a time (default: 256 on CUDA, 8 elsewhere); halved whenever memory does not suffice",
     )  # fmt: skip
     parser.add_argument(
         "--mixed", action="store_true",

@@ -18,7 +18,7 @@ from fairlib.audit.predictions import FORMAT, TOP, Predictions, append, joined, 
 from fairlib.audit.preparation import read_image
 
 BATCH = {"cuda": 256}  # images at a time at first, by the kind of device
-BATCH_ELSEWHERE = 32
+BATCH_ELSEWHERE = 8  # whose activations are not given back to the system after each
 COMPARED = 500  # images that full precision classifies as well where the precision is mixed
 
 
@@ -47,7 +47,7 @@ def classify(
     path : pathlib.Path
         The file: a line of JSON that says what the answers come from, then one per image.
     batch_size : int, optional
-        Images at a time; by default 256 on CUDA, 32 elsewhere. It is halved whenever the memory does not suffice.
+        Images at a time; by default 256 on CUDA, 8 elsewhere. It is halved whenever the memory does not suffice.
     mixed : bool
         Compute in half precision where torch thinks it safe; the first 500 images are classified in full as well.
     log : pathlib.Path, optional

@@ -1,4 +1,7 @@
-"""A gallery of wrong answers: small pictures inside the page, for the countries that a model serves worst."""
+"""A gallery of wrong answers: small pictures inside the page, for the countries that a model serves worst.
+
+What reads pictures loads torch, and is imported where one is shown.
+"""
 
 import base64
 import html
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fairlib import listings, pictures
+from fairlib import listings
 from fairlib.audit.images import beside_class
 from fairlib.audit.words import number
 
@@ -55,6 +58,8 @@ def gallery(images: pd.DataFrame, folder: Path, count: int, names: Mapping[int, 
 
 def _item(miss: dict, folder: Path, names: Mapping[int, str]) -> str:
     """One picture with what is in it and what the model saw; nothing for one that cannot be read any more."""
+    from fairlib import pictures
+
     try:
         with pictures.quiet():
             picture = pictures.upright(listings.inside(folder, miss["path"]))

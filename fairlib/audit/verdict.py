@@ -6,7 +6,7 @@ slope stands beside it; a slope is established where both have one sign and the 
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,16 +16,72 @@ from fairlib.audit.words import number, p_equals, p_value
 
 PRIMARY = (
     "Stated in advance: the slope of accuracy on log wealth between images of one class (the class's own level is "
-    "taken "
-    "out of both), standard errors CR2 by country with Satterthwaite's degrees of freedom, two-sided at the level "
-    "0.05. "
+    "taken out of both), standard errors CR2 by country with Satterthwaite's degrees of freedom, both allowing for "
+    "effects of countries, two-sided at the level 0.05. "
     "Established is a slope that this test shows and that has the sign of the raw slope."
 )
 JSON_NAMES = {"standard_error": "se", "degrees_of_freedom": "df", "p_value": "p"}  # as the report has them
 ESTABLISHED, NOT_ESTABLISHED, TOO_FEW = "established", "not established", "too few images to say"
-
-
 LEAST = fairness.Least()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the primary analysis finds, and what that allows to say.
+
+    Attributes
+    ----------
+    outcome : {'established', 'not established', 'too few images to say'}
+        The verdict.
+    term : {'between', 'within'}
+        Which of the slopes decides.
+    slopes : dict of fairlib.fairness.ClassSlope
+        By term, those that there are.
+    too_few : list of str
+        What is missing for a verdict, and what would suffice.
+    """
+
+    outcome: str
+    term: str
+    slopes: dict[str, fairness.ClassSlope]
+    too_few: list[str]
+
+
+def decide(images: pd.DataFrame, raw: float | None, least: fairness.Least | None = None) -> Decision:
+    """Make the verdict, as stated in advance (`PRIMARY`); `judge` sets beside it what a reader should know.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        A row per classified image: `right`, `log_wealth`, `class`, `country`, its `name`, and perhaps `cluster`.
+    raw : float, optional
+        The raw slope between countries; None where they have none.
+    least : fairlib.fairness.Least, optional
+        What a verdict needs; by default `LEAST`.
+
+    Returns
+    -------
+    Decision
+        Established is a slope whose test rejects at the level 0.05 and that has the sign of the raw one, where there
+        is one.
+    """
+    clusters = images.get("cluster")
+    found, missing = {}, []
+    try:
+        found = fairness.within_class(
+            images["right"], images["log_wealth"], images["class"], images["country"], clusters=clusters
+        )
+    except ValueError as error:
+        missing.append(f"images of one class cannot be compared: {error}")
+    term = "between" if "between" in found else "within"
+    least = LEAST if least is None else least
+    missing += fairness.too_few(images["right"], images["name"], slope=found.get(term), least=least)
+    if missing:
+        return Decision(TOO_FEW, term, found, missing)
+    primary = found[term]
+    agrees = term == "within" or raw is None or np.sign(raw) == np.sign(primary.slope)
+    outcome = ESTABLISHED if primary.p_value < fairness.LEVEL and agrees else NOT_ESTABLISHED
+    return Decision(outcome, term, found, missing)
 
 
 def judge(images: pd.DataFrame, report: Mapping, least: fairness.Least | None = None) -> dict:
@@ -49,25 +105,16 @@ def judge(images: pd.DataFrame, report: Mapping, least: fairness.Least | None = 
         `between`, but all images in one class; `explained`: the difference. `overlap`: how far countries show the same
         classes. `too_few`: what is missing, and what would suffice. `warnings`: where tests disagree.
     """
-    least = LEAST if least is None else least
     if report["slope"] is None and not _own_wealth(images):
         return _no_slope(images)
-    clusters = images.get("cluster")
-    found, missing = {}, []
-    try:
-        found = fairness.within_class(
-            images["right"], images["log_wealth"], images["class"], images["country"], clusters=clusters
-        )
-    except ValueError as error:
-        missing.append(f"images of one class cannot be compared: {error}")
-    slopes = {term: _fields(found[term]) if term in found else None for term in ("between", "within")}
-    term = "between" if slopes["between"] else "within"
-    missing += fairness.too_few(images["right"], images["name"], slope=found.get(term), least=least)
-    primary = slopes[term]
-    result = {"primary": PRIMARY, "term": term, **slopes, "least": asdict(least), "too_few": missing}
+    least = LEAST if least is None else least
+    raw = report["slope"] and report["slope"]["slope"]
+    decision = decide(images, raw, least)
+    slopes = {term: _fields(slope) if (slope := decision.slopes.get(term)) else None for term in ("between", "within")}
+    result = {"primary": PRIMARY, "term": decision.term, **slopes, "least": asdict(least), "too_few": decision.too_few}
     result |= _explained(images, slopes["between"])
     result["overlap"] = _overlap(images)
-    result["outcome"] = TOO_FEW if missing else _outcome(primary, report["slope"] if term == "between" else None)
+    result["outcome"] = decision.outcome
     result["warnings"] = _disagreements(result, report)
     return result
 
@@ -108,12 +155,6 @@ def _explained(images: pd.DataFrame, between: Mapping | None) -> dict:
         return {"unadjusted": None, "explained": None}
     explained = fairness.explained_by_classes(images["right"], images["log_wealth"], images["class"], images["country"])
     return {"unadjusted": _fields(explained.unadjusted), "explained": explained.explained}
-
-
-def _outcome(primary: Mapping, raw: Mapping | None) -> str:
-    """Whether a slope is established: the primary test rejects, and the raw slope, where there is one, agrees."""
-    agrees = raw is None or np.sign(raw["slope"]) == np.sign(primary["slope"])
-    return ESTABLISHED if primary["p"] < fairness.LEVEL and agrees else NOT_ESTABLISHED
 
 
 def _disagreements(result: Mapping, report: Mapping) -> list[str]:

@@ -148,7 +148,9 @@ class Work:
                 yield None
             else:
                 i, _ = self.remaining.pop(future.key)
-                yield outcome(i, future)
+                come = outcome(i, future)
+                future.release()  # while it is held, it would be run again when its worker is lost
+                yield come
             now = self.threads()
             if gone := sorted(workers.keys() - now.keys()):
                 print(f"\nlost {', '.join(gone)}; its units are run again on another worker", file=sys.stderr)

@@ -6,7 +6,7 @@ Imports nothing.
 PAPERS = ("pepe", "hua")
 CHAPTERS = (
     "training", "fgsm", "centroid_defense", "ablations", "runtime", "stress_tests", "future_work", "ambiguities",
-    "ssim_one_step", "perceptual_attack", "table1", "truncation", "compression",
+    "ssim_one_step", "perceptual_attack", "table1", "truncation", "beyond", "compression",
     "bias_metric", "dro_training", "fairer", "trust",
 )  # fmt: skip
 REPRODUCED, PARTLY, NOT_REPRODUCED, UNDECIDED = "reproduced", "partly", "not reproduced", "undecided"

@@ -58,6 +58,9 @@ def codes(labels: Sequence, name: str, count: int) -> Codes:
 def numbered(labels: Sequence, name: str, count: int) -> tuple[Codes, pd.Index]:
     """The number of each image's label, and the labels in the order of their numbers."""
     checks.several(labels, name)
+    if isinstance(labels, np.ndarray | pd.Series) and labels.dtype.kind in "iu" and labels.shape == (count,):
+        names, number = np.unique(np.asarray(labels), return_inverse=True)  # the same, quicker
+        return number.astype(np.intp), pd.Index(names, dtype=object)
     series = pd.Series(list(labels), dtype=object)
     if len(series) != count:
         raise ValueError(f"{len(series)} of {name} for {count} images, expected one per image")

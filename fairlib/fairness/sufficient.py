@@ -16,10 +16,10 @@ from fairlib.fairness.within import ClassSlope
 class Least:
     """The least numbers for a verdict.
 
-    The test of `fairlib.fairness.within_class` keeps its level with fewer: in 14 kinds of made worlds (600 each) of 6
-    to 20 countries with 3 to 100 images each, no slope and country effects up to 0.1, it rejected in 2 to 6 %. The
-    least numbers are for the rest of a verdict: that it hangs on no single image or country, and that finding no slope
-    means something.
+    They are conventions, the same for every set. They are not there to keep the level of the test of
+    `fairlib.fairness.within_class`: how often it rejects near and below them where there is no slope is counted on the
+    page of made worlds. They are for the rest of a verdict: that it hangs on no single image or country, and that
+    finding no slope means something.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class Least:
     right, wrong : int
         Answers: with ten, the 95 % interval of a rare answer's share reaches from half of it to nearly twice.
     degrees_of_freedom : float
-        Of the slope within classes: with two the 95 % interval is 2.2 times as wide as with many, with one 6.5 times.
-        Fewer mean that one country or two carry the slope. Tipton (2015) distrusts the approximation itself below four;
-        the made worlds rejected in 3 % below three, in 5 % between three and four.
+        Of the slope within classes. With two or fewer Student's distribution has no variance: one country or two carry
+        the slope. With two the 95 % interval is 2.2 times as wide as with many, with one 6.5 times. Tipton (2015)
+        distrusts the approximation itself below four; the page of made worlds counts how often the test rejects there.
 
     References
     ----------

@@ -36,7 +36,7 @@ class ClassSlope:
     low, high : float
         Its 95 % interval.
     standard_error : float
-        CR2, by cluster.
+        CR2, by cluster, with effects of countries.
     t : float
         Slope over standard error; with Student's distribution, nearly, where the slope is zero.
     degrees_of_freedom : float
@@ -116,9 +116,10 @@ def within_class(
     no second slope. The two are never averaged: rich countries may be served better, and rich households of one not.
 
     The errors e_i of one country may depend on each other in any way: CR2 by country, with Satterthwaite's degrees of
-    freedom (`fairlib.fairness.clustered`), which are few where few countries carry the slope. Households lie within
-    countries, so that they are allowed for. With one or two countries, clusters take the place of countries: the slope
-    is one within these countries, and says nothing about others.
+    freedom (`fairlib.fairness.clustered`), which are few where few countries carry the slope. Both allow for an effect
+    of each country, as large as the residuals have it: without it the test rejects too often where most images come
+    from few countries. Households lie within countries, so that they are allowed for. With one or two countries,
+    clusters take the place of countries: the slope is one within these countries, and says nothing about others.
 
     Class may mediate: a model that is worse at what the poor own is worse for the poor. The slope is adjusted for
     class, not corrected; the raw one, `fairlib.fairness.slope`, belongs beside it (`explained_by_classes`).
@@ -150,14 +151,15 @@ def slopes(y: Array, known: Images) -> dict[str, ClassSlope]:
     _testable(X, differs, known.classes, labels)
     chosen = differs.any(1)
     used, clusters = known.only(chosen), np.unique(labels[chosen], return_inverse=True)[1]
-    fit = clustered_fit(y[chosen], X[chosen], used.classes, clusters)
+    of_countries = clustered_by == "countries"
+    fit = clustered_fit(y[chosen], X[chosen], used.classes, clusters, effects=of_countries)
     scale = np.ptp(y) / np.ptp(X, axis=0) if np.ptp(y) else np.ones(X.shape[1])
     if (fit.standard_errors < 1e-12 * scale).any():
         raise ValueError("the slope fits every image, so there is no error to test it with; more images are needed")
     return {
         term: _class_slope(term, fit, j, known, differs[:, j], labels, clustered_by)
         for j, term in enumerate(terms)
-        if term == "within" or clustered_by == "countries"
+        if term == "within" or of_countries
     }
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from fairlib import perceptual as perceptual_distances
 from fairlib import runtime, training
-from fairlib.attacks import adaptive, lpa, perc_al, perceptual, pgd, pgd_l2, ppgd, random_sign, square
+from fairlib.attacks import adaptive, apgd, lpa, perc_al, perceptual, pgd, pgd_l2, ppgd, random_sign, square
 from fairlib.defenses import CentroidDefense
 
 pytestmark = pytest.mark.usefixtures("no_trace")
@@ -116,11 +116,12 @@ def test_where_every_image_is_wrong_already_nothing_is_asked_again(attack):
         partial(random_sign, eps=0.1),
         partial(pgd, eps=0.1, step_size=0.1, iterations=1),
         partial(adaptive, eps=0.1, iterations=1),
+        partial(apgd, eps=0.1, iterations=1),
         partial(square, eps=0.1, queries=1),
         ATTACKS["lpa"],
         ATTACKS["ppgd"],
     ],
-    ids=["random_sign", "pgd", "adaptive", "square", "lpa", "ppgd"],
+    ids=["random_sign", "pgd", "adaptive", "apgd", "square", "lpa", "ppgd"],
 )
 def test_what_is_no_generator_is_refused(attack, generator):
     """A seed above all: what draws from it would draw the same again and again, or not at all."""

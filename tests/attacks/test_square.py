@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fairlib import data, runtime
 from fairlib.attacks import random_sign, square
 from fairlib.attacks.adaptive import mean_lead, soft_leads
+from fairlib.baselines import Binarised
 from fairlib.defenses import CentroidDefense
 from fairlib.models import LayeredModel
 
@@ -154,6 +155,35 @@ def test_it_fools_the_shipped_defences_more_often_than_noise(model, digits):
     assert left < 0.8 * there
 
 
+def test_on_a_linear_network_it_finds_the_worst_corner():
+    """Two classes: where any corner fools, the search ends in one; else in the corner of highest lead."""
+
+    class Line(LayeredModel):
+        shape, classes, released_taps = (1, 2, 3), 2, ("z",)
+        weight = torch.tensor([[1.0, -2.0, 0.5, 0.25, -0.125, 3.0], [-1.0, 1.0, 1.5, -2.0, 4.0, 1.0]])
+
+        def layers(self, x):
+            yield "z", (x.flatten(1) - 0.5) @ self.weight.T
+
+    line = Line().eval()
+    y = line(X).argmax(1)
+    x_adv = square(line, X, y, eps=EPS, queries=400, generator=runtime.generator(0))
+    sign = (line.weight[1 - y] - line.weight[y]).sign().view_as(X)
+    worst = (X + EPS * sign).clip(0, 1)
+    fooled, possible = (line(z).argmax(1) != y for z in (x_adv, worst))
+    assert torch.equal(fooled, possible) and 3 < fooled.sum() < len(X) - 3
+    torch.testing.assert_close(x_adv[~fooled], worst[~fooled])
+
+
+def test_it_fools_a_network_whose_gradient_lies(model, digits):
+    """A network behind a threshold keeps its answers under FGSM on what it is told; the search reads values only."""
+    binarised = Binarised(model)
+    x, y = (part[:60] for part in digits)
+    kept = binarised(x).argmax(1) == y
+    searched = square(binarised, x, y, eps=0.45, queries=100, generator=runtime.generator(0))
+    assert ((binarised(searched).argmax(1) == y) & kept).sum() < 0.8 * kept.sum()
+
+
 @pytest.mark.parametrize(
     ("wrong", "mend"),
     [
@@ -166,6 +196,6 @@ def test_it_fools_the_shipped_defences_more_often_than_noise(model, digits):
     ids=str,
 )
 def test_what_does_not_fit_is_refused(wrong, mend):
-    arguments = {"defense": DEFENSE, "x": X, "y": Y, "eps": 0.1, "queries": 1, "generator": runtime.generator(0)}
+    arguments = {"target": DEFENSE, "x": X, "y": Y, "eps": 0.1, "queries": 1, "generator": runtime.generator(0)}
     with pytest.raises(ValueError, match=mend):
         square(**arguments | wrong)

@@ -20,7 +20,7 @@ from fairlib.audit.classifier import load_classifier
             "has 2 classes, but the manifest's labels go up to 2 (line 2); give a model with 3 classes or more",
         ),
         ("own_model:large", "cannot take images of shape (1, 3, 16, 16) (RuntimeError: "),
-        ("own_model:late", "cannot take images of shape (32, 3, 16, 16) (KeyError: 'logits')"),
+        ("own_model:late", "cannot take images of shape (8, 3, 16, 16) (KeyError: 'logits')"),
         ("own_model:flat", "gave (768,) for a batch of 1, expected (1, classes)"),
         ("own_model:lost", "gave numbers that are not finite"),
         (

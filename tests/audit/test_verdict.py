@@ -11,7 +11,7 @@ from fairlib.audit import verdict
 from fairlib.audit.conditions import condition
 from fairlib.audit.images import countries_table
 from fairlib.audit.report import analyse
-from fairlib.audit.verdict import ESTABLISHED, NOT_ESTABLISHED, TOO_FEW, judge
+from fairlib.audit.verdict import ESTABLISHED, NOT_ESTABLISHED, TOO_FEW, decide, judge
 from fairlib.audit.words import headline, summary
 
 
@@ -65,6 +65,21 @@ def test_opposite_signs_establish_nothing():
     turned = report | {"slope": report["slope"] | {"slope": -0.01, "p": 0.3}}
     found = judge(table, turned)
     assert found["outcome"] == NOT_ESTABLISHED and "opposite signs" in found["warnings"][0]
+
+
+def test_the_decision_needs_no_report():
+    """The verdict that is printed, from the images and the raw slope alone."""
+    table = images(1, countries=20, images=4_000, slope=0.06)
+    found, report = judged(table)
+    raw = report["slope"]["slope"]
+    decision = decide(table, raw)
+    assert (decision.outcome, decision.term, decision.too_few) == (ESTABLISHED, "between", []) == (
+        found["outcome"], found["term"], found["too_few"],
+    )  # fmt: skip
+    assert decision.slopes["between"].p_value == found["between"]["p"]
+    assert decide(table, -raw).outcome == NOT_ESTABLISHED and decide(table, None).outcome == ESTABLISHED
+    assert decide(table, raw, fairness.Least(countries=21)).outcome == TOO_FEW
+    assert decide(images(1, countries=20, images=4_000), raw).outcome == NOT_ESTABLISHED
 
 
 def test_two_right_answers_of_sixty_are_too_few():

@@ -74,24 +74,36 @@ def test_no_two_pages_say_two_things(numbers):
 
 def test_no_headline_stands_without_its_span(numbers):
     read = {name: page for name, page in pages().items() if reads_headlines(name, page)}
-    assert {name: found for name, page in read.items() if (found := strays(page, numbers))} == {}
+    assert {name: found for name, page in read.items() if (found := strays(page, asked_on(name, numbers)))} == {}
+
+
+def asked_on(name: str, numbers: dict[str, str]) -> dict[str, str]:
+    """The headlines of the chapters that a notebook names; of two digits and an interval others may agree by chance."""
+    if not name.endswith(".ipynb"):
+        return numbers
+    source = f"{name.removesuffix('.ipynb')}/ {(ROOT / 'notebooks' / name).with_suffix('.md').read_text()}"
+    return {key: shown for key, shown in numbers.items() if f"{key.partition('/')[0]}/" in source}
 
 
 ANSWER = r"\*\*(The answer|What they come to)\.\*\*"
-# Chapters whose answers have no headline, or don't read theirs from the list yet.
-WITHOUT = {"ablations", "ambiguities", "ambiguities_hua", "audit", "data_models", "ssim_one_step", "truncation"}
-WAITING = {
-    "centroid_defense", "compression", "dro_training", "fairer", "future_work", "perceptual_attack", "stress_tests",
-    "table1",
+# Chapters whose answers have no headline; those of the first page are in front/test_cards.py.
+WITHOUT = {
+    "ablations", "ambiguities", "ambiguities_hua", "audit", "audit_worlds", "beyond", "data_models",
+    "ssim_one_step", "start", "truncation",
 }  # fmt: skip
 
 
 def test_each_answer_reads_its_headlines():
     answers = {}
     for path in (ROOT / "notebooks").glob("*.md"):
-        cells = re.findall(r"^```\{code-cell\}.*?^```$", path.read_text(), flags=re.DOTALL | re.MULTILINE)
-        answers[path.stem] = any(re.search(ANSWER, cell) and "headlines." in cell for cell in cells)
-    assert {name for name, reads in answers.items() if not reads} == WITHOUT | WAITING
+        if path.stem.startswith("check_"):  # an audit, whose chapter has the answer
+            continue
+        text = path.read_text()
+        cells = re.findall(r"^```\{code-cell\}.*?^```$", text, flags=re.DOTALL | re.MULTILINE)
+        opening = text.partition("\n## ")[0]
+        said = [cell for cell in cells if re.search(ANSWER, cell) or cell in opening]
+        answers[path.stem] = any("headlines." in cell for cell in said)
+    assert {name for name, reads in answers.items() if not reads} == WITHOUT
 
 
 def test_a_planted_second_value_is_found(numbers):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from book.toy import command, dask_cluster, finished, said, serial, starts, until, workers
+from dask.distributed import Client
 
 from fairlib import runtime
 from fairlib.book import runner, units
@@ -17,8 +18,13 @@ from fairlib.book import runner, units
 
 def test_a_killed_worker_loses_nothing(log, tmp_path):
     (log / "hold-5").touch()
-    with dask_cluster(tmp_path, {}, {}) as address, command(tmp_path, FAIRLIB_SCHEDULER=address) as run:
+    with (
+        dask_cluster(tmp_path, {}, {}) as address,
+        Client(address) as client,
+        command(tmp_path, FAIRLIB_SCHEDULER=address) as run,
+    ):
         until(lambda: finished() == set(range(5)) and workers(log, 5), run)
+        until(lambda: not any(client.has_what().values()), run)  # what has come is kept nowhere else
         (killed,) = workers(log, 5)
         os.kill(killed, signal.SIGKILL)
         until(lambda: len(workers(log, 5)) == 2, run)

@@ -52,17 +52,11 @@ def test_units_of_one_name_are_refused(log, monkeypatch):
 # Chapters some of whose records are of earlier code than today's; their pages say of how many. `make verify`, and
 # `make reproduce` where numbers moved, make them fresh: then their names go from here.
 WAITING = (
-    "ablations",
-    "ambiguities",
     "dro_training",
     "fairer",
-    "fgsm",
-    "future_work",
-    "headline",
     "runtime",
     "seeds",
     "ssim_one_step",
-    "stress_tests",
     "table1",
 )
 
@@ -77,7 +71,7 @@ def test_the_books_records_are_whole(chapter):
     assert {unit.path for unit in listed} >= set((files.root() / "results" / chapter).glob("*"))
     for unit in units.of(chapter, "embedded"):
         assert unit.record() is not None, f"{unit.name} has no record"
-        assert unit.path.stat().st_size < 100_000
+        assert unit.path.stat().st_size < 110_000
 
 
 @pytest.mark.parametrize("chapter", map(waiting, units.chapters()))

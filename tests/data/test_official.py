@@ -80,7 +80,10 @@ def test_each_caller_gets_pixels_of_its_own():
             lambda: data.centroids("FashionMNIST", "a"),
             "centroid_set of FashionMNIST is 'a', expected one of: first, random, mean, medoid",
         ),
-        (lambda: data.table("hua"), "name is 'hua', expected one of: ambiguities, .*, pepe_centroids, pepe_tables$"),
+        (
+            lambda: data.table("hua"),
+            "name is 'hua', expected one of: ambiguities, .*, pepe_centroids, pepe_released_checkpoints, pepe_tables$",
+        ),
     ],
 )
 def test_unknown_names_are_answered_with_the_known_ones(call, mend):

@@ -16,7 +16,7 @@ def test_published_tables():
     assert [cell[4, 0.5, m] for m in ("defenseless", "defended", "loose")] == [0.00, 0.08, 0.10]
 
 
-@pytest.mark.parametrize("table", ["pepe_alphas", "pepe_centroids", "pepe_tables"])
+@pytest.mark.parametrize("table", ["pepe_alphas", "pepe_centroids", "pepe_released_checkpoints", "pepe_tables"])
 def test_an_altered_table_is_refused(own_data, table):
     path = own_data / "tables" / f"{table}.csv"
     content = path.read_bytes()

@@ -43,6 +43,81 @@ def made(seed, n, classes, clusters, p):
     return (rng.random(n) < 0.6).astype(float), X, label, cluster
 
 
+def with_effects(y, X, classes, clusters, image, effect):
+    """Errors and degrees of freedom from N x N matrices, where errors have the covariance image I + effect J."""
+    Z = np.concatenate([X, classes[:, None] == np.unique(classes)], 1).astype(float)
+    M = np.linalg.inv(Z.T @ Z)
+    away = np.eye(len(y)) - Z @ M @ Z.T
+    covariance = image * np.eye(len(y)) + effect * (clusters[:, None] == clusters)
+    errors, freedom = [], []
+    for j in range(X.shape[1]):
+        w = []
+        for g in np.unique(clusters):
+            rows = np.flatnonzero(clusters == g)
+            eigenvalues, Q = np.linalg.eigh(away[np.ix_(rows, rows)])
+            root = np.where(eigenvalues > 1e-8, np.maximum(eigenvalues, 1e-8) ** -0.5, 0.0)
+            w.append(away[:, rows] @ Q @ np.diag(root) @ Q.T @ Z[rows] @ M[:, j])
+        w = np.stack(w)
+        products, true = w @ covariance @ w.T, M[j] @ Z.T @ covariance @ Z @ M[j]
+        errors.append(np.sqrt(((w @ y) ** 2).sum() / min(1, np.trace(products) / true)))
+        freedom.append(np.trace(products) ** 2 / np.trace(products @ products))
+    return errors, freedom
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("effect", [0.02, 0.5])
+def test_with_effects_it_is_that_of_the_whole_matrices(monkeypatch, p, effect):
+    monkeypatch.setattr(clustered, "_components", lambda *_: (0.3, effect))
+    data = made(5, 110, 6, 9, p)
+    found, plain = clustered.clustered_fit(*data, effects=True), clustered.clustered_fit(*data)
+    errors, freedom = with_effects(*data, 0.3, effect)
+    assert found.standard_errors == pytest.approx(np.array(errors), rel=1e-6)
+    assert found.degrees_of_freedom == pytest.approx(np.array(freedom), rel=1e-6)
+    assert found.slopes == pytest.approx(plain.slopes)
+    assert abs(found.degrees_of_freedom[0] / plain.degrees_of_freedom[0] - 1) > 1e-3
+
+
+def test_without_an_effect_nothing_changes(monkeypatch):
+    monkeypatch.setattr(clustered, "_components", lambda *_: (0.3, 0.0))
+    data = made(5, 110, 6, 9, 2)
+    for value, expected in zip(
+        clustered.clustered_fit(*data, effects=True), clustered.clustered_fit(*data), strict=True
+    ):
+        assert value.tolist() == expected.tolist()
+
+
+def test_the_variances_are_those_that_were_drawn(monkeypatch):
+    """Means over many draws, in clusters of very different sizes; statsmodels' REML on one of them."""
+    import pandas as pd
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(0)
+    sizes = [300, 80, *[12] * 16]
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    classes, x = rng.integers(4, size=len(clusters)), rng.standard_normal(len(sizes))[clusters]
+    kept = []
+    components = clustered._components
+    monkeypatch.setattr(clustered, "_components", lambda *a: kept.append(components(*a)) or kept[-1])
+    for _ in range(150):
+        y = np.sqrt(0.2) * rng.standard_normal(len(x)) + np.sqrt(0.05) * rng.standard_normal(len(sizes))[clusters]
+        clustered.clustered_fit(y, x[:, None], classes, clusters, effects=True)
+    assert np.mean(kept, 0) == pytest.approx([0.2, 0.05], rel=0.1)
+    X = pd.get_dummies(classes).assign(x=x).to_numpy(float)
+    reml = sm.MixedLM(y, X, groups=clusters).fit(reml=True)
+    assert kept[-1] == pytest.approx((reml.scale, float(np.asarray(reml.cov_re)[0, 0])), rel=0.25)
+
+
+def test_no_effect_is_found_where_there_is_none():
+    rng = np.random.default_rng(1)
+    _, X, classes, clusters = made(3, 400, 5, 12, 1)
+    same = []
+    for _ in range(60):
+        y = rng.standard_normal(400)
+        fits = [clustered.clustered_fit(y, X, classes, clusters, effects=effects) for effects in (True, False)]
+        same.append(fits[0].degrees_of_freedom.tolist() == fits[1].degrees_of_freedom.tolist())
+    assert 0.3 < np.mean(same) < 0.9  # about half: what is estimated below zero is none
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(60, 120), st.integers(1, 9), st.integers(4, 50), st.integers(1, 2))
 def test_it_is_the_textbooks(seed, n, classes, clusters, p):

@@ -25,6 +25,17 @@ def test_labels_may_be_tuples_and_of_several_kinds():
     assert module.codes(["a", 1, "a"], "classes", 3).tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("kind", [np.array, pd.Series])
+def test_whole_numbers_are_numbered_as_any_label(kind):
+    labels = [30, 4, 30, -2]
+    number, names = module.numbered(kind(labels), "classes", 4)
+    by_hand, as_words = module.numbered(labels, "classes", 4)
+    assert (number.tolist(), list(names)) == (by_hand.tolist(), list(as_words)) == ([2, 1, 2, 0], [-2, 4, 30])
+    assert number.dtype == by_hand.dtype and names.dtype == as_words.dtype
+    with pytest.raises(ValueError, match="4 of classes for 3 images"):
+        module.numbered(kind(labels), "classes", 3)
+
+
 def test_a_cluster_lies_in_one_country():
     assert module.images(**GOOD).clusters.tolist() == [1, 2, 0, 0]
 

@@ -133,13 +133,15 @@ def roundings(measured: pd.DataFrame, published: pd.DataFrame, walk: pd.DataFram
 
 
 @styled
-def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
-    """Our means with their intervals and the paper's values, a row per method, on logarithmic axes.
+def beside_paper(panels: Mapping[str, pd.DataFrame], names: Mapping[str, str] | None = None) -> tuple[Figure, str]:
+    """The means here with their intervals and the paper's values, a row per method, on logarithmic axes.
 
     Parameters
     ----------
     panels : mapping of str to pandas.DataFrame
         `value`, `low`, `high`, `paper`, by title; the index names the methods.
+    names : mapping of str to str, optional
+        What the methods are called in the figure; left out, as in the index.
 
     Returns
     -------
@@ -147,7 +149,7 @@ def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
         The figure, and the text for those who don't see it.
     """
     figure, axes = grid(-(-len(panels) // 2), 2, 0.4 + 1.6 * -(-len(panels) // 2))
-    told = []
+    told, called = [], names or {}
     for axis, (title, frame) in zip(axes.flat, panels.items(), strict=False):
         for row, r in enumerate(frame.itertuples()):
             axis.plot(r.paper, row - 0.2, "D", color=PAPER, markerfacecolor="white", markersize=4)
@@ -155,8 +157,9 @@ def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
             axis.errorbar(
                 r.value, row + 0.15, xerr=error, color=COLOURS[r.Index], marker=MARKERS[r.Index], markersize=4
             )
-            told.append(f"{title}, {r.Index}: {r.value:.3g}, paper {r.paper:.3g}.")
-        axis.set(xscale="log", title=title, yticks=range(len(frame)), yticklabels=frame.index)
+            told.append(f"{title}, {called.get(r.Index, r.Index)}: {r.value:.3g}, paper {r.paper:.3g}.")
+        labels = [called.get(method, method) for method in frame.index]
+        axis.set(xscale="log", title=title, yticks=range(len(frame)), yticklabels=labels)
         axis.set_ylim(len(frame) - 0.5, -0.5)
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axis.xaxis.set_major_formatter("{x:g}")
@@ -164,7 +167,7 @@ def beside_paper(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
         axis.label_outer()
         axis.tick_params(labelbottom=True)
     without_empty(axes, len(panels))
-    return figure, "Our means in colour beside the paper's values as grey diamonds. " + " ".join(told)
+    return figure, "Means here in colour beside the paper's values as grey diamonds. " + " ".join(told)
 
 
 @styled

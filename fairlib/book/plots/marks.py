@@ -1,10 +1,13 @@
 """Figures of numbers as marks with their intervals: trainings, classes, tuned variants, and any in rows."""
 
+import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fairlib.book.plots.style import COLOURS, PAPER, grid, legend_below, styled
 from fairlib.intervals import sampling_range
@@ -76,7 +79,10 @@ def recall(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
         axis.set(title=title, xlabel="class", ylabel="recall", ylim=(-0.02, 1.02), xticks=frame["class"].unique())
         axis.label_outer()
     legend_below(figure, axes, columns=3)
-    return figure, "Recall of each class under three rules for ties. " + " ".join(told)
+    several = {1: "one rule", 2: "two rules", 3: "three rules"}[
+        max(frame["rule"].nunique() for frame in panels.values())
+    ]
+    return figure, f"Recall of each class under {several} for ties. " + " ".join(told)
 
 
 VARIANTS = {  # markers of `tradeoff`
@@ -128,20 +134,24 @@ SERIES = [  # markers of `dots`, in turn
     {"fmt": "o", "color": "#0072B2", "markerfacecolor": "white"},
     {"fmt": "s", "color": "#D55E00"},
     {"fmt": "s", "color": "#D55E00", "markerfacecolor": "white"},
+    {"fmt": "^", "color": "#009E73"},
+    {"fmt": "^", "color": "#009E73", "markerfacecolor": "white"},
 ]
 
 
 @styled
-def dots(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
-    """Numbers with their intervals, a row per label, a marker per series, a line at zero.
+def dots(frame: pd.DataFrame, xlabel: str, *, ratio: bool = False) -> tuple[Figure, str]:
+    """Numbers with their intervals, a row per label, a marker per series, a line where there is no difference.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Rows of `label`, `series` (four at most), `value`, `low`, `high`; labels and series stand in the order in which
-        they come.
+        Rows of `label`, `series` (six at most), `value`, `low`, `high`; labels and series stand in the order in which
+        they come. Where it has `paper`, the paper's values, or NaN, they are grey diamonds.
     xlabel : str
         What the numbers are.
+    ratio : bool
+        Whether they are ratios, on a logarithmic axis with the line at one; else the line is at zero.
 
     Returns
     -------
@@ -156,10 +166,24 @@ def dots(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
         rows = points["label"].map(labels.index).astype(float) + (i - (len(series) - 1) / 2) / (1 + len(series))
         error = [points["value"] - points["low"], points["high"] - points["value"]]
         axis.errorbar(points["value"], rows, xerr=error, label=name, markersize=3.5, lw=1, **style)
+        if "paper" in frame and points["paper"].notna().any():
+            first = not any(line.get_label() == "paper" for line in axis.lines)
+            style = {"color": PAPER, "markerfacecolor": "none", "markersize": 5, "zorder": 1}
+            axis.plot(points["paper"], rows, "D", label="paper" if first else None, **style)
     for label in labels:
-        values = ", ".join(f"{p.series} {p.value:+.2f}" for p in frame[frame["label"] == label].itertuples())
-        told.append(f"{label}: {values}.")
-    axis.axvline(0, color="black", lw=1)
+        rows = frame[frame["label"] == label].itertuples()
+        told.append(f"{label}: {', '.join(_said(r, '.2g' if ratio else '+.2f') for r in rows)}.")
+    axis.axvline(int(ratio), color="black", lw=1)
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
-    figure.legend(loc="outside lower center", ncols=2)
-    return figure, f"{xlabel.capitalize()}, row by row. " + " ".join(told)
+    if ratio:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2 if len(series) < 5 else 3)
+    return figure, f"{xlabel[:1].upper()}{xlabel[1:]}, row by row. " + " ".join(told)
+
+
+def _said(row: NamedTuple, style: str) -> str:
+    paper = getattr(row, "paper", math.nan)
+    return f"{row.series} {row.value:{style}}" + ("" if math.isnan(paper) else f", paper {paper:{style}}")

@@ -35,3 +35,18 @@ def test_defences_go_from_mild_to_strong():
     ends = first.containers[1].lines[2][0].get_segments()[0][:, 1]
     assert ends == pytest.approx([0.7, 0.85])
     assert "JPEG quality 90 to 50, lpa: 0.80 to 0.70." in alt
+
+
+def test_beside_paper_calls_methods_by_their_names():
+    frame = pd.DataFrame({"value": [2.0, 4.0], "low": 1.0, "high": 5.0, "paper": [3.0, 9.0]}, ["pgd", "lpa"])
+    figure, alt = plots.beside_paper({"L2": frame}, {"pgd": "PGD (L2)"})
+    (axis,) = figure.axes
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["PGD (L2)", "lpa"]
+    assert [c.lines[0].get_xdata().tolist() for c in axis.containers] == [[2.0], [4.0]]
+    grey = [
+        line.get_xdata().tolist()
+        for line in axis.lines
+        if line.get_marker() == "D" and line.get_markerfacecolor() == "white"
+    ]
+    assert grey == [[3.0], [9.0]]
+    assert "L2, PGD (L2): 2, paper 3. L2, lpa: 4, paper 9." in alt

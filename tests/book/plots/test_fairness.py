@@ -84,6 +84,17 @@ def test_arm_changes_places_each_arm_in_its_group():
     assert "poor: PGD (L2) -0.10, Algorithm 1 +0.10. rich: PGD (L2) +0.20." in alt
 
 
+def test_frontiers_draws_each_arms_path_in_the_order_of_its_training():
+    rows = [("pgd", 0.91, 0.03), ("pgd", 0.83, 0.01), ("ours", 0.91, 0.03), ("ours", 0.79, 0.008)]
+    frame = pd.DataFrame(rows, columns=["arm", "accuracy", "value"]).assign(low=0.0, high=0.04)
+    figure, alt = plots.frontiers({"slope": frame, "poorest third": frame}, "accuracy on all")
+    assert [axis.get_ylabel() for axis in figure.axes] == ["slope", "poorest third"]
+    pgd, ours = figure.axes[0].containers
+    assert pgd.lines[0].get_xdata().tolist() == [0.91, 0.83] and ours.lines[0].get_ydata().tolist() == [0.03, 0.008]
+    assert pgd.lines[2][0].get_segments()[1][:, 1] == pytest.approx([0.0, 0.04])
+    assert "slope, Algorithm 1: 0.030 at 0.91, 0.008 at 0.79." in alt
+
+
 def test_perception_moves_the_machines_circle_out_of_the_attacks():
     figure, alt = plots.perception()
     for axis, inside in zip(figure.axes, (True, False), strict=True):

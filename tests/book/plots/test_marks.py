@@ -46,3 +46,21 @@ def test_dots_keeps_the_order_of_labels_and_series():
     assert fc.lines[2][0].get_segments()[0][:, 0] == pytest.approx([-0.3, 0.1])
     assert "b: LeNet +0.10, FC -0.20." in alt
     assert "a: LeNet +0.40." in alt
+
+
+def test_dots_of_ratios_stand_on_a_logarithmic_axis_beside_the_papers():
+    rows = [
+        {"label": label, "series": series, "value": value, "low": value / 2, "high": 2 * value, "paper": paper}
+        for label, series, value, paper in [("b", "LPIPS", 4.0, 0.5), ("b", "SSIM", 0.25, float("nan"))]
+    ]
+    figure, alt = plots.dots(pd.DataFrame(rows), "PGD is 1", ratio=True)
+    (axis,) = figure.axes
+    assert axis.get_xscale() == "log"
+    assert [c.lines[0].get_xdata().tolist() for c in axis.containers] == [[4.0], [0.25]]
+    (paper,) = [line for line in axis.lines if line.get_label() == "paper"]
+    assert paper.get_xdata().tolist() == [0.5]
+    assert paper.get_ydata() == pytest.approx(axis.containers[0].lines[0].get_ydata())
+    assert [list(line.get_xdata()) for line in axis.lines[-1:]] == [[1, 1]]
+    assert "b: LPIPS 4, paper 0.5, SSIM 0.25." in alt
+    _, alone = plots.dots(pd.DataFrame(rows).drop(columns="paper"), "PGD is 1", ratio=True)
+    assert "paper" not in alone

@@ -1,0 +1,9 @@
+"""The first page: four questions, to each the answer in plain words that its numbers give, and what it rests on.
+
+`numbers` has what the answers stand on, and what their pictures show; `cards` has the words.
+"""
+
+from fairlib.book.front.cards import Answer, above, answers, below
+from fairlib.book.front.numbers import gains, pictures, thirds
+
+__all__ = ["Answer", "above", "answers", "below", "gains", "pictures", "thirds"]

@@ -1,0 +1,118 @@
+"""The first page's words follow its numbers: each is turned here, and the cards say what the records say."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from book.claims.hand_made import at
+
+from fairlib.book import claims, front, headlines
+from fairlib.book.claims import NOT_REPRODUCED, PARTLY, REPRODUCED
+from fairlib.book.experiments import fairer
+from fairlib.book.front import cards, numbers
+
+UP, DOWN, OPEN = at(0.1, 0.05, 0.15), at(-0.1, -0.15, -0.05), at(0.01, -0.02, 0.04)
+
+
+@pytest.mark.parametrize(
+    ("attacked", "clean", "said"),
+    [
+        ([UP, UP, UP, DOWN], [DOWN] * 4, "Sometimes, at a price."),
+        ([UP, OPEN], [OPEN, OPEN], "Sometimes."),
+        ([UP, UP], [OPEN, UP], "Yes."),
+        ([UP, UP], [OPEN, DOWN], "Yes, at a price."),
+        ([OPEN, DOWN], [DOWN, DOWN], "No."),
+    ],
+)
+def test_whether_the_defence_helps(attacked, clean, said):
+    assert cards.word_for_gains(attacked, clean) == said
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ([PARTLY, PARTLY, NOT_REPRODUCED], "No."),
+        ([REPRODUCED, NOT_REPRODUCED], "Sometimes."),
+        ([REPRODUCED, REPRODUCED], "Yes."),
+    ],
+)
+def test_what_is_left(verdicts, said):
+    assert cards.word_for_what_is_left(verdicts) == said
+
+
+def test_which_attack_hides_better():
+    said = [cards.word_for_distance(farther) for farther in (UP, DOWN, OPEN)]
+    assert [re.sub("Perhaps; (the new|an older) one ", r"\1 ", text) for text in said] == [
+        "an older hides better.",
+        "the new hides better.",
+        "the new hides no better.",
+    ]
+
+
+def changes(*rows: tuple[float, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["low", "high"], index=["poorest", "middle", "richest"])
+
+
+@pytest.mark.parametrize(
+    ("flatter", "groups", "said"),
+    [
+        (UP, changes((-0.1, -0.05), (-0.1, -0.05), (-0.1, -0.05)), "Flatter, but nobody gains."),
+        (UP, changes((-0.1, 0.05), (-0.1, 0.05), (-0.1, 0.05)), "Flatter, but nobody gains."),
+        (UP, changes((0.01, 0.05), (-0.1, -0.05), (-0.1, -0.05)), "Flatter, and the poor gain."),
+        (UP, changes((-0.1, -0.05), (0.01, 0.05), (0.01, 0.05)), "Flatter, but the poor do not gain."),
+        (OPEN, changes((-0.1, -0.05), (-0.1, -0.05), (-0.1, -0.05)), "Not clearly flatter, and nobody gains."),
+    ],
+)
+def test_who_gains(flatter, groups, said):
+    assert cards.word_for_fairness(flatter, groups) == said
+
+
+def test_a_gentler_training_is_said():
+    worse = changes((-0.1, -0.05), (-0.1, -0.05), (-0.1, -0.05)).assign(before=0.86)
+    assert cards.word_for_fairness(UP, worse, gentler=True) == "Flatter; at the end nobody gains."
+    early = {"rounds": 1.0, "alpha": fairer.ALPHA / 100, "poorest": {"value": 0.87, "low": 0.865, "high": 0.875}}
+    told = "after 1 round at 0.01 times the step the poorest gain 1.0 [0.5, 1.5]"
+    assert cards.word_for_early(early, worse) == told
+
+
+def test_counts_are_words():
+    assert [cards.told(which) for which in ([1, 0, 1], [0, 0], [1, 1, 1])] == ["two", "none", "all three"]
+
+
+@pytest.fixture(scope="module")
+def four() -> list[front.Answer]:
+    return front.answers()
+
+
+def test_each_card_has_one_number_its_basis_and_a_way_to_its_chapter(four):
+    assert len(four) == 4
+    for card in four:
+        shown = front.below(card)
+        assert re.findall('data-quantity="(.*?)"', shown) == [card.key]
+        number, rests = shown.split("\n\n")
+        assert f">{headlines.number(card.key)}</span>" in number and f"]({card.chapter}.ipynb)" in number
+        assert rests.startswith(f"Rests on {headlines.estimate(card.key).basis}. ")
+        assert re.findall(r"\d+\.\d+", front.above(card)) == []
+        assert card.says in front.above(card)
+
+
+def test_the_readme_says_the_same(four):
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+    said = re.findall(r"^- (.*\?) \*\*(.*)\*\*$", readme, re.MULTILINE)
+    assert said == [(card.question, card.says) for card in four]
+
+
+def test_the_cards_count_what_the_chapters_recorded(four):
+    """The counts in words, from the ledger's verdicts on the same quantities, not from the estimates."""
+    helps, survives, *_ = four
+    frame = claims.ledger("pepe", chapter="stress_tests")
+    assert "loses in all four with no attack" in helps.counts
+    useful = (frame["family"] == "white-box") & (frame["verdict"] == REPRODUCED)
+    assert f"In {cards.COUNTS[useful.sum()]} is it enough" in survives.counts
+
+
+def test_the_best_case_is_named(four):
+    for card, who in zip(four, (numbers.UNAWARE, numbers.AWARE), strict=False):
+        values = [e.value for e in front.gains()[who].values()]
+        assert headlines.estimate(card.key).value == max(values)
