@@ -25,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2
 three-threads := OMP_NUM_THREADS=3
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units machines versions alone links reproduce verify sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units machines versions alone links reproduce verify accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -69,18 +69,21 @@ links: $(READY)  ## Ask for every address that the book names, over the network
 release: pdf site.zip  ## Check that this is the version of TAG=v1.2.3, and gather its files in book/_build/release
 	$(BIN)/python -m tools.release gather --tag '$(TAG)'
 
-machines: $(READY) $(addprefix as-,$(or $(AS),$(MACHINES)))  ## Compare the notebooks' outputs as computed by other machines; AS=old for one, NOTEBOOKS="..." for some
+machines: $(READY) $(addprefix as-,$(or $(AS),$(MACHINES)))  ## Compare the notebooks' outputs as computed by other machines; AS=old for one, NOTEBOOKS="..." for some, NOTEBOOKS=mutants for whether planted mutants are found
 
 as-%: $(READY)
 	$(if $(filter $*,$(MACHINES)),,$(error no machine is called "$*"; known: $(MACHINES)))
-	$(TWO_AT_A_TIME) $($*) $(BIN)/python -m pytest tests/test_nbval_mutants.py
-	$(TWO_AT_A_TIME) $($*) $(BIN)/python $(NBVAL)
+	$(if $(filter mutants,$(or $(NOTEBOOKS),mutants)),$(TWO_AT_A_TIME) $($*) $(BIN)/python -m pytest tests/test_nbval_mutants.py)
+	$(if $(filter mutants,$(NOTEBOOKS)),,$(TWO_AT_A_TIME) $($*) $(BIN)/python $(NBVAL))
 
 reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper for all of it, ONLY=text for a part
 	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.book.runner --only='$(ONLY)'
 
 verify: $(READY)  ## Run a sample of what is recorded again and compare: ONLY=text for a part, MINUTES=n for the quickest
 	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.book.verify --only='$(ONLY)' --minutes='$(MINUTES)'
+
+accelerator: $(READY)  ## Check the book on an accelerator: DEVICE=cuda, MINUTES=10, OUT=folder for the report and records
+	$(BIN)/python -m tools.accelerator $(if $(DEVICE),--device '$(DEVICE)') $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(OUT),--out '$(OUT)')
 
 sync: $(READY)  ## Carry edits of either side of a pair of notebooks into the other; KEEP=file for the side that wins
 	$(BIN)/python -m tools.notebooks sync $(if $(KEEP),--keep $(KEEP))

@@ -1,4 +1,4 @@
-"""What this book asks of Sphinx: what the last run here showed, alt texts, whose photographs are shown, heads."""
+"""What this book asks of Sphinx: what the last run here showed, alt texts, whose photographs, heads, the door."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from sphinx.util import logging
 
 FLEETING = "nbval-ignore-output"  # as in tools/notebooks.py
 NOT_RUN = "*This differs from run to run, so it is not stored: `make book` runs the notebook here and shows it.*"
-PHOTOGRAPHS = re.compile(r"\bplots\.photographs\(")
+PHOTOGRAPHS = re.compile(r"\bplots\.(?:photographs|tiles)\(")
 CREDITS = re.compile(r"^Photographs: ", re.MULTILINE)  # as fairlib.data.credits begins
 LOGGER = logging.getLogger(__name__)
 render_image = NbElementRenderer.render_image
@@ -95,10 +95,27 @@ def head(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
         context["metatags"] += f'<meta name="description" content="{escape(text)}" />'
 
 
+DOOR = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<script>location.replace("{first}" + location.hash)</script>
+<noscript><meta http-equiv="refresh" content="0; url={first}"></noscript></head>
+<body><a href="{first}">{title}</a></body></html>
+"""
+
+
+def door(app: Sphinx, exception: Exception | None) -> None:
+    """`index.html`, which leads on to the first page and keeps what the address says behind its #."""
+    index, first = Path(app.outdir) / "index.html", app.config.root_doc
+    if not exception and app.builder.name == "html" and first != "index":
+        page = DOOR.format(title=escape(app.config.html_title), first=f"{first}.html")
+        index.write_text(page, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict:
     NbElementRenderer.render_image = described_image
     app.connect("config-inited", theme)
     app.connect("source-read", last_run)
     app.connect("doctree-read", described)
     app.connect("html-page-context", head)
+    app.connect("build-finished", door)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

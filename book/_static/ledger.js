@@ -1,32 +1,104 @@
-// Filters of the claims ledger. Without this file the table stands in full; nothing is fetched.
+// Filters of the claims ledger, kept in the address: #paper=hua&verdict=partly&text=GDP. Without this file the folds
+// stand with all claims in them; nothing is fetched.
 (() => {
+  const FIELDS = ["paper", "verdict", "kind", "chapter", "text"];
+  const FEW = 60; // so many claims are unfolded at once
+  const escaped = (word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const begins = (text, word) => new RegExp(`(?<![a-z0-9])${escaped(word)}`).test(text);
+
+  // What a search asks for: of each list a claim must hold one word. `same`: what newcomers say, and what claims say.
+  const asked = (text, same) => {
+    let rest = text.toLowerCase();
+    const wanted = [];
+    for (const [phrase, found] of same) {
+      const whole = new RegExp(`(?<![a-z0-9-])${escaped(phrase)}(?![a-z0-9-])`);
+      if (whole.test(rest)) wanted.push([phrase, ...found]);
+      rest = rest.replace(whole, " ");
+    }
+    return [...wanted, ...rest.split(/\s+/).filter(Boolean).map((word) => [word])];
+  };
+
+  // The text of a row, cells and lines apart: their ends begin words.
+  const told = (node) => node.data ?? [...node.childNodes].map(told).join(" ");
+
   const start = () => {
     const ledger = document.getElementById("ledger");
     if (!ledger) return;
     const form = ledger.querySelector("form");
     const status = ledger.querySelector("[role=status]");
-    const rows = [...ledger.querySelectorAll(".claims tbody tr")];
-    const words = new Map(rows.map((row) => [row, `${row.id} ${row.textContent}`.toLowerCase()]));
+    const same = JSON.parse(ledger.querySelector("script[type='application/json']").textContent);
+    const folds = [...ledger.querySelectorAll("details")].map((fold) => [fold, [...fold.querySelectorAll("tbody tr")]]);
+    const rows = folds.flatMap(([, own]) => own);
+    const words = new Map(
+      rows.map((row) => {
+        const chapter = row.dataset.chapter.replaceAll("_", " ");
+        return [row, `${row.id} ${told(row)} ${chapter}`.toLowerCase()];
+      }),
+    );
 
     const filter = () => {
-      const { paper, verdict, kind, text } = Object.fromEntries(new FormData(form));
-      const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
+      const { text, ...chosen } = Object.fromEntries(new FormData(form));
+      const picked = Object.entries(chosen).filter(([, value]) => value);
+      const wanted = asked(text, same);
       for (const row of rows) {
-        row.hidden =
-          (paper && row.dataset.paper !== paper) ||
-          (verdict && row.dataset.verdict !== verdict) ||
-          (kind && row.dataset.kind !== kind) ||
-          !wanted.every((word) => words.get(row).includes(word));
-        shown += !row.hidden;
+        row.hidden = !(
+          picked.every(([name, value]) => row.dataset[name] === value) &&
+          wanted.every((either) => either.some((word) => begins(words.get(row), word)))
+        );
+      }
+      const shown = rows.filter((row) => !row.hidden).length;
+      for (const [fold, own] of folds) {
+        const some = own.some((row) => !row.hidden);
+        fold.hidden = !some;
+        fold.open = some && shown <= FEW;
       }
       status.textContent = `${shown} of ${rows.length} claims`;
     };
 
+    // The address says what is chosen, so that it can be kept and sent.
+    const keep = () => {
+      const chosen = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+      history.replaceState(null, "", `#${chosen}`);
+    };
+    const restore = () => {
+      const said = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : location.search);
+      for (const name of FIELDS) form.elements[name].value = said.get(name) ?? "";
+      for (const list of form.querySelectorAll("select")) if (list.selectedIndex < 0) list.value = "";
+      filter();
+    };
+    // The claim that an address names is unfolded and in sight, whatever was chosen.
+    const reveal = () => {
+      const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (!rows.includes(row)) return;
+      if (row.hidden) {
+        for (const name of FIELDS) form.elements[name].value = "";
+        filter();
+      }
+      row.closest("details").open = true;
+      row.scrollIntoView();
+    };
+    const arrive = () => {
+      if (location.hash.includes("=") || !location.hash) restore();
+      else reveal();
+    };
+
     form.hidden = false;
-    form.addEventListener("input", filter);
+    form.addEventListener("input", () => {
+      filter();
+      keep();
+    });
     form.addEventListener("submit", (event) => event.preventDefault());
-    filter(); // browsers keep what was typed before a reload
+    form.addEventListener("reset", () =>
+      setTimeout(() => {
+        filter();
+        keep();
+      }),
+    );
+    restore();
+    arrive();
+    addEventListener("hashchange", arrive);
+    // Once the page has its height: to the claim, or to what is chosen.
+    addEventListener("load", () => (location.hash.includes("=") ? form.scrollIntoView() : reveal()));
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();

@@ -1,5 +1,10 @@
 // What the theme leaves to do on every page.
 (() => {
+  // The ledger was the first page: an address of a claim, or of what was filtered, leads on to where it is now.
+  if (/^#((pepe|hua)-|.*=)/.test(location.hash) && /\/notebooks\/start\.html$/.test(location.pathname)) {
+    location.replace(`ledger.html${location.hash}`);
+  }
+
   // Paper is white: a page that is read in the dark is printed in light colours.
   const page = document.documentElement.dataset;
   let theme;
@@ -21,6 +26,14 @@
     }
   };
   new MutationObserver(named).observe(document.documentElement, { attributeFilter: ["data-mode"] });
+
+  // A place that has moved from a chapter to its audit left its id behind: an old address goes on from there.
+  const follow = () => {
+    const { moved } = document.getElementById(decodeURIComponent(location.hash.slice(1)))?.dataset ?? {};
+    if (moved) location.replace(moved);
+  };
+  addEventListener("DOMContentLoaded", follow);
+  addEventListener("hashchange", follow);
 
   // A box that scrolls is reached with Tab, moved with the arrow keys, and says what it is; one that does not is passed.
   const BOXES = {
