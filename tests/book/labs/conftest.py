@@ -29,7 +29,7 @@ def pages(tmp_path_factory) -> Path:
     return render.render(root).parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: its event loop would stand in the way of other modules' own
 def chromium():
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:

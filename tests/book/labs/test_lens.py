@@ -50,7 +50,7 @@ def test_the_lens_moves_with_the_pointer_and_with_keys(page):
     board.focus()
     for _ in range(5):
         board.press("Shift+ArrowLeft")
-    assert "the lens at 12, 72 of 144" in board.get_attribute("aria-label")
+    page.wait_for_function("document.querySelector('.lab-stage').ariaLabel.includes('the lens at 12, 72 of 144')")
     assert (stage(page) != before).any()
     box = board.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.25)
