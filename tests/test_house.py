@@ -65,6 +65,15 @@ def test_what_lies_beside_the_repositorys_files_is_its_owners(tmp_path):
     assert files(tmp_path) == {"ours.md": "words"}
 
 
+def test_the_tracked_files_travel_to_a_gpu_machine():
+    git = ["git", "ls-files", "-z"]
+    found = subprocess.run(git, cwd=ROOT, capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("not a git checkout, so there is no list of the repository's files")
+    blocks = [-(-(ROOT / name).stat().st_size // 4096) for name in found.stdout.split("\0") if (ROOT / name).is_file()]
+    assert sum(blocks) * 4096 < 62 * 2**20, "the tracked files take 62 MiB of a disk or more"
+
+
 def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path):
     clone = tmp_path / "clone"
     if subprocess.run(["git", "clone", "-q", "--config", "core.autocrlf=true", ROOT, clone]).returncode:

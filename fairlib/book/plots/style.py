@@ -58,16 +58,19 @@ def show(figure: Figure, alt: str) -> None:
         raise ValueError("alt is empty, expected a sentence that says what the figure shows")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=200, bbox_inches="tight", facecolor="white", metadata={"Software": None})
-    display(Image(png.getvalue() if any(axes.images for axes in figure.axes) else _of_few_colours(png), alt=alt))
+    display(Image(small(png.getvalue(), drawn=not any(axes.images for axes in figure.axes)), alt=alt))
 
 
-def _of_few_colours(png: io.BytesIO) -> bytes:
-    """The same drawing with at most 256 colours, a third as large: lines and areas need no more, photographs do."""
-    small = io.BytesIO()
-    with PIL.Image.open(png) as drawing:
-        few = drawing.convert("RGB").quantize(256, method=PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.NONE)
-        few.save(small, format="png", optimize=True)
-    return small.getvalue()
+def small(png: bytes, *, drawn: bool) -> bytes:
+    """The same PNG in fewer bytes: with 64 colours where it is `drawn`, as lines and areas need no more; else exactly,
+    which a palette can where there are at most 256, as in grey pictures."""
+    with PIL.Image.open(io.BytesIO(png)) as picture:
+        colours = picture.convert("RGB")
+    if not drawn and colours.getcolors(256) is None:
+        return png
+    palette = colours.quantize(64 if drawn else 256, kmeans=int(drawn), dither=PIL.Image.Dither.NONE)
+    palette.save(smaller := io.BytesIO(), format="png", optimize=True)
+    return smaller.getvalue()
 
 
 def grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:

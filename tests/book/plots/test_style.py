@@ -38,6 +38,15 @@ def test_a_photograph_keeps_its_colours(monkeypatch):
     assert (found == drawn).all()
 
 
+def test_a_grey_picture_is_smaller_and_the_same(monkeypatch):
+    figure, _ = plots.images({"a": torch.rand(1, 1, 64, 64)}, ["one"], "A digit.", side=1.2)
+    png, found, drawn = shown(figure, monkeypatch)
+    assert (found == drawn).all()
+    whole = io.BytesIO()
+    PIL.Image.fromarray(drawn.astype("uint8")).save(whole, format="png", optimize=True)
+    assert len(png) < 0.9 * len(whole.getvalue())
+
+
 def test_a_figure_without_words_is_refused():
     figure, _ = plots.dots(pd.DataFrame([{"label": "a", "series": "s", "value": 0, "low": 0, "high": 0}]), "x")
     with pytest.raises(ValueError, match="alt is empty, expected a sentence"):
