@@ -58,12 +58,11 @@ def show(figure: Figure, alt: str) -> None:
         raise ValueError("alt is empty, expected a sentence that says what the figure shows")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=200, bbox_inches="tight", facecolor="white", metadata={"Software": None})
-    display(Image(small(png.getvalue(), drawn=not any(axes.images for axes in figure.axes)), alt=alt))
+    display(Image(_small(png.getvalue(), drawn=not any(axes.images for axes in figure.axes)), alt=alt))
 
 
-def small(png: bytes, *, drawn: bool) -> bytes:
-    """The same PNG in fewer bytes: with 64 colours where it is `drawn`, as lines and areas need no more; else exactly,
-    which a palette can where there are at most 256, as in grey pictures."""
+def _small(png: bytes, *, drawn: bool) -> bytes:
+    """The same PNG in fewer bytes: 64 colours are enough for lines and areas, and 256 for a grey picture, exactly."""
     with PIL.Image.open(io.BytesIO(png)) as picture:
         colours = picture.convert("RGB")
     if not drawn and colours.getcolors(256) is None:
