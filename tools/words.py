@@ -75,7 +75,7 @@ FORMS = {
 # Pages on which a word means something else, or nothing special.
 ELSEWHERE = {
     "budget": {"notebooks/perceptual_attack.md", "notebooks/table1.md"},
-    "centroid defence": {"notebooks/compression.md"},
+    "centroid defence": {"book/guides/add.md", "notebooks/compression.md"},
     "defended": {"notebooks/compression.md", "notebooks/table1.md"},
     "gain": {"notebooks/ssim_one_step.md"},
     "loss": {"notebooks/ambiguities.md"},
@@ -135,7 +135,7 @@ def _first(uses: list[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
 
 def pages(root: Path = ROOT) -> dict[str, Path]:
     """The pages with prose, by their paths in the repository."""
-    folders = (root / "notebooks", root / "book", root / "book" / "api")
+    folders = (root / "notebooks", root / "book", root / "book" / "api", root / "book" / "guides")
     paths = {path.relative_to(root).as_posix(): path for folder in folders for path in sorted(folder.glob("*.md"))}
     return {name: path for name, path in paths.items() if name not in LEFT_OUT}
 
