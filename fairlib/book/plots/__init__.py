@@ -21,7 +21,7 @@ from fairlib.book.plots.fairness import (
 )
 from fairlib.book.plots.front import card
 from fairlib.book.plots.frontier import frontiers
-from fairlib.book.plots.ledger import verdicts
+from fairlib.book.plots.ledger import recorded, verdicts
 from fairlib.book.plots.marks import dots, recall, tradeoff, trainings
 from fairlib.book.plots.pictures import images, photographs, votes
 from fairlib.book.plots.style import show
@@ -32,7 +32,7 @@ from fairlib.book.plots.worst_case import lines, shared_attacks
 __all__ = [
     "ARMS", "TESTED", "TOLD", "accuracy_curves", "arm_changes", "attackers", "beside_paper", "card", "data_weights",
     "defences", "dots", "duality", "framed", "frontiers", "images", "lines", "made_worlds", "perception",
-    "photographs", "recall", "rejections", "rounding", "roundings", "scaling", "shared_attacks", "show",
+    "photographs", "recall", "recorded", "rejections", "rounding", "roundings", "scaling", "shared_attacks", "show",
     "slope_boxes", "step_sizes", "steps", "surrogates", "swept", "tiles", "tradeoff", "trainings", "verdicts",
     "votes", "wealth",
 ]  # fmt: skip

@@ -50,3 +50,35 @@ def verdicts(counts: pd.DataFrame) -> tuple[Figure, str]:
     axis.grid(axis="y", visible=False)
     figure.legend(loc="outside lower center", ncols=2)
     return figure, "Stacked bars of claims by verdict. " + " ".join(told)
+
+
+@styled
+def recorded(table: pd.DataFrame) -> tuple[Figure, str]:
+    """The processor time of the recorded runs as bars, the longest on top.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `fairlib.book.checked.records` gives it: `experiment`, `minutes`, `recorded`, `fresh`.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and str
+        The figure, in which an experiment whose records are not all fresh has an open bar, and the text for those who
+        don't see it.
+    """
+    table = table.sort_values("minutes", ignore_index=True)
+    whole = table["fresh"] == table["recorded"]
+    figure, axes = grid(1, 1, 0.6 + 0.19 * len(table))
+    for rows, colour, label in ((whole, "#0072B2", "of today's code"), (~whole, "white", "code or data changed since")):
+        if rows.any():
+            bars = table[rows]
+            axes[0, 0].barh(bars.index, bars["minutes"], color=colour, edgecolor="black", lw=0.6, label=label)
+    axes[0, 0].set(xlabel="minutes of one processor", yticks=table.index, yticklabels=table["experiment"])
+    axes[0, 0].grid(axis="y", visible=False)
+    axes[0, 0].legend(loc="lower right")
+    told = [
+        f"{row.experiment} {row.minutes:.0f}" + ("" if fresh else ", changed since")
+        for row, fresh in zip(table[::-1].itertuples(), whole[::-1], strict=True)
+    ]
+    return figure, f"Minutes of recorded runs by experiment, the longest first: {'; '.join(told)}."

@@ -21,3 +21,16 @@ def test_verdicts_are_stacked_and_told_apart_without_colour():
     assert (
         "B: 10 reproduced, 30 not reproduced, 2 undecided, 1 only with the released code, 4 not testable here." in alt
     )
+
+
+def test_records_are_bars_and_stale_ones_are_open():
+    table = pd.DataFrame(
+        {"experiment": ["a", "b", "c"], "minutes": [3.0, 9.4, 6.0], "recorded": [2, 4, 1], "fresh": [2, 3, 1]}
+    )
+    figure, alt = plots.recorded(table)
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "c", "b"]  # upwards
+    bars = {bar.get_y() + bar.get_height() / 2: bar for bar in axis.patches}
+    assert [bars[i].get_width() for i in range(3)] == [3.0, 6.0, 9.4]
+    assert [bars[i].get_facecolor() == (1, 1, 1, 1) for i in range(3)] == [False, False, True]
+    assert alt.endswith("the longest first: b 9, changed since; c 6; a 3.")
