@@ -1,14 +1,13 @@
 """Two audited models, image by image, as `python -m fairlib audit compare` runs it."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from fairlib import fairness
+from fairlib import fairness, foreign
 from fairlib.audit import places, verdict
 from fairlib.audit.arguments import NOTHING_TO_SAY
 from fairlib.audit.report import VERSION, jsonable
@@ -58,7 +57,7 @@ def run_compare(arguments: argparse.Namespace) -> tuple[str, int]:
 def _is_comparison(path: Path) -> bool:
     """Whether a file is the comparison of two models, which may be written over."""
     try:
-        return "levelling_down" in json.loads(path.read_text(encoding="utf-8"))
+        return "levelling_down" in foreign.parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
         return False
 
@@ -68,7 +67,7 @@ def _report(path: Path) -> Mapping:
     if not path.is_file():
         raise FileNotFoundError(f"no report at {path}; give the OUT.json of an audit")
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = foreign.parsed(path.read_text(encoding="utf-8"))
         version, _ = report["version"], report["model"]["name"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no report of an audit; give its OUT.json") from error

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import numpy as np
 
-from fairlib import files, geography, listings
+from fairlib import files, foreign, geography, listings
 
 FORMAT = 2  # of the file
 TOP = 5  # classes kept for each image
@@ -218,7 +218,7 @@ def read_source(path: Path) -> dict[str, object]:
     """
     try:
         with open(path, encoding="utf-8") as stream:
-            source = json.loads(stream.readline())
+            source = foreign.parsed(stream.readline())
         if not {"model", "size", "digest"} <= set(source):
             raise ValueError("its first line is no source")
     except (OSError, ValueError, TypeError) as error:
@@ -232,7 +232,7 @@ def _lines(path: Path) -> Iterator[dict]:
         stream.readline()
         for text in stream:
             with suppress(ValueError, KeyError, TypeError, IndexError):
-                yield _line(json.loads(text))
+                yield _line(foreign.parsed(text))
 
 
 def _line(line: Mapping) -> dict:

@@ -16,6 +16,8 @@ import pandas as pd
 from scipy.stats import norm, t
 from statsmodels.stats.proportion import proportion_confint
 
+from fairlib import foreign
+
 CATCHES_MISSED = 1  # so many catch trials of a block may be missed
 LEVEL = 0.95
 NEEDED = {"observer": str, "method": str, "size": str, "trials": list}
@@ -104,7 +106,7 @@ def _is_right(trial: dict) -> bool:
 def _read(path: Path) -> dict:
     """A file of the lab."""
     try:
-        block = json.loads(Path(path).read_text(encoding="utf-8"))
+        block = foreign.parsed(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no JSON ({error}), expected a file that the lab saved") from error
     if not isinstance(block, dict) or block.get("lab") != "seen" or block.get("version") != 1:

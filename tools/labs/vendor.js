@@ -3,6 +3,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -102,8 +103,8 @@ for (const [name, { contents, footer }] of Object.entries(BUNDLES)) {
   });
 }
 const binary = readFileSync(join(PACKAGES, "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"));
-const text = `window.tfBinary = "${binary.toString("base64")}";\n`; // as text: a page from disk may fetch no file
-writeFileSync(join(VENDOR, "tfBinary.js"), `// Made by tools/labs/vendor.js; licences in LICENSES.txt.\n${text}`);
+const zipped = gzipSync(binary, { level: 9 }).toString("base64"); // as text: a page from disk may fetch no file
+writeFileSync(join(VENDOR, "tfBinary.js"), `// Made by tools/labs/vendor.js; licences in LICENSES.txt.\nwindow.tfBinary = "${zipped}";\n`);
 copyFileSync(join(PACKAGES, "uplot", "dist", "uPlot.min.css"), join(VENDOR, "uPlot.min.css"));
 const packages = Object.values(BUNDLES).flatMap((bundle) => bundle.packages);
 writeFileSync(join(VENDOR, "LICENSES.txt"), packages.map(licence).join(`\n${"-".repeat(80)}\n\n`));

@@ -5,7 +5,8 @@ labs.ready = async () => {
   tf.setWasmPaths(Object.fromEntries(names.map((name) => [name, name])), true);
   const { platform } = tf.env();
   const fetched = platform.fetch;
-  platform.fetch = async () => new Response(labs.bytes(window.tfBinary));
+  const zipped = new Response(labs.bytes(window.tfBinary)).body;
+  platform.fetch = async () => new Response(zipped.pipeThrough(new DecompressionStream("gzip")));
   try {
     if (!(await tf.setBackend("wasm"))) throw new Error("the WebAssembly backend did not start");
   } finally {
