@@ -20,7 +20,7 @@ SAID = {
         assert clean == (model(x).argmax(1) == y).double().mean().item() > 0.9 > attacked
         assert survive[False] > 0.9 and survive[True] < survive[False] / 2
         assert (Rounded(model, True)(x) == Rounded(model, False)(x)).all()
-        assert (moved > 0).all() and (model(x_adv).argmax(1) != y[:20]).any()
+        assert (moved > 0).all() and (model(x_adv).argmax(1) != theirs).any()
     """,
     "photographs": """
         assert x.shape == (2, 3, 299, 299) and y.tolist() == labels and right.all()
