@@ -12,7 +12,17 @@ from fairlib.book.claims.ledger import ledger
 from fairlib.book.claims.search import same
 from fairlib.book.claims.sections import by_section
 from fairlib.book.claims.tables import wholes
-from fairlib.book.claims.tallies import APART, AUTHORS, by_verdict, counted, counts, of_right, of_wrong, percent, tallies
+from fairlib.book.claims.tallies import (
+    APART,
+    AUTHORS,
+    by_verdict,
+    counted,
+    counts,
+    of_right,
+    of_wrong,
+    percent,
+    tallies,
+)  # fmt: skip
 from fairlib.book.claims.text import as_a_whole, here, repeats, there
 from fairlib.book.terms import CHAPTERS, CLAIM, KINDS, PAPERS, REPRODUCED, UNDECIDED, VERDICTS
 

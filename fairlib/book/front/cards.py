@@ -93,9 +93,9 @@ def helps() -> Answer:
         f"centroid_defense/{best(attacked)}/gain/eps=0.1, of 100",
         f"right answers in 100, in the best of {COUNTS[len(attacked)]} cases. It gains in {won} under attack, and "
         f"loses in {lost} with no attack",
-        "A case: a small network on digits or on clothes; LeNet looks at a picture patch by patch, the plain net at all "
-        "pixels at once. The attacker does not know the defence and moves each pixel "
-        "by up to a tenth of the way from black to white.",
+        "A case: a small network on digits or on clothes; LeNet looks at a picture patch by patch, the plain net at "
+        "all pixels at once. The attacker does not know the defence and moves each pixel by up to a tenth of the way "
+        "from black to white.",
         "centroid_defense",
         "How it works",
     )
