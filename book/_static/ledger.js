@@ -27,7 +27,10 @@
     const form = ledger.querySelector("form");
     const status = ledger.querySelector("[role=status]");
     const same = JSON.parse(ledger.querySelector("script[type='application/json']").textContent);
+    const taken = ledger.querySelector(".ledger-taken");
     const folds = [...ledger.querySelectorAll("details")].map((fold) => [fold, [...fold.querySelectorAll("tbody tr")]]);
+    const lines = new Map(folds.map(([fold]) => [fold, fold.querySelector("summary small")?.textContent]));
+    const verdicts = [...form.elements.verdict.options].map(({ value }) => value).filter(Boolean);
     const rows = folds.flatMap(([, own]) => own);
     const words = new Map(
       rows.map((row) => {
@@ -35,6 +38,13 @@
         return [row, `${row.id} ${told(row)} ${chapter}`.toLowerCase()];
       }),
     );
+
+    // A section's line says of what is shown how it fared.
+    const counted = (left, all) => {
+      const found = verdicts.map((verdict) => [left.filter((row) => row.dataset.verdict === verdict).length, verdict]);
+      return `${left.length} of ${all} claims: ${found.filter(([count]) => count).map((pair) => pair.join(" ")).join(", ")}`;
+    };
+    const listed = (all) => (all.length > 1 ? `${all.slice(0, -1).join(", ")} or ${all.at(-1)}` : all[0]);
 
     const filter = () => {
       const { text, ...chosen } = Object.fromEntries(new FormData(form));
@@ -48,10 +58,15 @@
       }
       const shown = rows.filter((row) => !row.hidden).length;
       for (const [fold, own] of folds) {
-        const some = own.some((row) => !row.hidden);
-        fold.hidden = !some;
-        fold.open = some && shown <= FEW;
+        const left = own.filter((row) => !row.hidden);
+        fold.hidden = !left.length;
+        fold.open = left.length > 0 && shown <= FEW;
+        const line = fold.querySelector("summary small");
+        if (line) line.textContent = left.length < own.length ? counted(left, own.length) : lines.get(fold);
       }
+      const wider = wanted.filter((either) => either.length > 1);
+      taken.hidden = !wider.length;
+      taken.textContent = wider.map(([phrase, ...either]) => `“${phrase}” finds each claim with a word that begins with ${listed(either)}.`).join(" ");
       status.textContent = `${shown} of ${rows.length} claims`;
     };
 

@@ -48,6 +48,7 @@
     };
 
     let own = null; // pixels of the reader's own picture
+    let last; // the number of the test image that is shown
     let x, y, direction, point, steps, sweeping, rows, clean;
     const names = () => sets[set.value].classes;
 
@@ -135,6 +136,7 @@
     // Another image, true class or network: what does not depend on eps is computed again.
     const load = (keepTruth = false) => {
       const { look } = made();
+      if (!own) last = image.valueAsNumber;
       const values = own ?? pixels[set.value][0].slice(784 * image.valueAsNumber, 784 * (image.valueAsNumber + 1));
       x?.dispose();
       direction?.dispose();
@@ -228,6 +230,7 @@
     const said = (sentence) => (alert.textContent = sentence);
     const valid = (input, what) => {
       said(input.validity.valid ? "" : what);
+      input.ariaInvalid = !input.validity.valid;
       return input.validity.valid;
     };
     const reset = () => {
@@ -282,7 +285,8 @@
       again();
     });
     image.addEventListener("input", () => {
-      if (!valid(image, "There are a hundred test images: type a whole number from 0 to 99.")) return;
+      const still = own ? "your own picture" : `test image ${last}`;
+      if (!valid(image, `There are a hundred test images: type a whole number from 0 to 99. Shown is still ${still}.`)) return;
       own = null;
       load();
     });

@@ -61,6 +61,11 @@ window.labs = window.labs ?? {};
     return {
       set: (next) => plot.setData((latest = next), options.rescale ?? true),
       redraw: () => plot.redraw(false),
+      // Other words beside the axes: these are laid when a chart is made.
+      titled: (...names) => {
+        names.forEach((label, i) => Object.assign(options.axes[i], { label }));
+        draw();
+      },
     };
   };
 

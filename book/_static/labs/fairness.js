@@ -133,7 +133,7 @@
         histogram,
         {
           scales: { x: { time: false }, y: { range: (_, __, high) => [0, high || 1] } },
-          axes: [{ label: "slope that is found" }, { label: "worlds", size: 60 }],
+          axes: [{ label: "slope that is found in a world" }, { label: "number of worlds", size: 60 }],
           series: [{}, { stroke: DOTS, fill: `${DOTS}99`, paths: uPlot.paths.bars({ size: [1] }), points: { show: false } }],
         },
         binned(slopes),

@@ -138,6 +138,8 @@
           return label;
         }),
       );
+      visible = [];
+      plot.titled(current.x, current.y);
       filtered();
     };
 
@@ -146,7 +148,7 @@
       {
         height: 320,
         scales: { x: { time: false, range: () => extent("x") }, y: { range: () => extent("y") } },
-        axes: [{ label: "accuracy" }, { size: 70 }],
+        axes: [{ label: "accuracy" }, { label: "slope", size: 70 }],
         series: [{}, { stroke: "transparent", points: { show: false } }],
         hooks: { draw: [paint] },
       },

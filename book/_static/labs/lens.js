@@ -3,6 +3,7 @@
   const STEP = 2; // pixels of the picture that an arrow key moves the lens
   const LEAP = 12; // with Shift
   const CHANGE = "Change";
+  const FULL = 0.02; // share of a map's cells that are shown at full brightness
   // Cividis at nine places from 0 to 1, which those who see no red or green read as well.
   const SCALE = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [166, 157, 117], [197, 181, 103], [254, 232, 56]];
 
@@ -18,6 +19,10 @@
     Float64Array.from({ length: clean.length / 3 }, (_, i) =>
       Math.max(...[0, 1, 2].map((channel) => Math.abs(changed[3 * i + channel] - clean[3 * i + channel]))),
     );
+
+  // What a map's values are divided by for display: all but its brightest cells lie below.
+  const brightest = (values) => [...values].sort((a, b) => b - a)[Math.floor(FULL * values.length)] || Math.max(...values) || 1;
+  const rounded = (factor) => (factor < 10 ? factor.toPrecision(2) : Math.round(factor));
 
   // Inside the circle the pixels of one picture, elsewhere those of another; on the circle's edge white and black.
   const looked = (outside, inside, side, { x, y, radius }) => {
@@ -63,23 +68,25 @@
       const { clean, changes } = windows[photograph.value];
       return labs.scaled(clean, changes[name], row(name).scale * factor);
     };
-    let current, largest;
+    let current;
 
     // Once for each picture, attack and size: the maps and the words.
     const chosen = labs.framewise(() => {
       const { clean } = windows[photograph.value];
-      largest = Math.max(...methods.map((name) => Math.max(...moved(clean, changed(name)))));
+      const largest = Math.max(...methods.map((name) => Math.max(...moved(clean, changed(name)))));
       const levels = moved(clean, changed(method.value));
       const told = row(method.value);
       const m = methods.indexOf(method.value);
-      labs.paint(figures[CHANGE].canvas, [...levels].flatMap((value) => shade(value / largest)));
-      figures[CHANGE].caption.textContent = `${CHANGE}: L2 ${told.distances.L2.toPrecision(3)}, at most ${Math.max(...levels)} of 255 levels`;
+      const top = brightest(levels);
+      labs.paint(figures[CHANGE].canvas, [...levels].flatMap((value) => shade(value / top)));
+      figures[CHANGE].caption.textContent = `${CHANGE}: L2 ${told.distances.L2.toPrecision(3)}, at most ${Math.max(...levels)} of 255 levels; brightened ${rounded(largest / top)} times`;
       const own = size.value === "own";
       judges.forEach((name, j) => {
         const { canvas, caption } = figures[name];
         const values = maps[photograph.value][m][j];
-        labs.paint(canvas, [...values].flatMap((value) => (own ? shade(value / 255) : [128, 128, 128])));
-        caption.textContent = `${name} ${told.distances[name].toPrecision(3)}${own ? "" : ", no map at equal L2"}`;
+        const full = brightest(values);
+        labs.paint(canvas, [...values].flatMap((value) => (own ? shade(value / full) : [128, 128, 128])));
+        caption.textContent = `${name} ${told.distances[name].toPrecision(3)}${own ? `, brightened ${rounded(255 / full)} times` : ", no map at equal L2"}`;
       });
       const share = levels.filter((value) => value > 0).length / levels.length;
       const parts = judges.map((name) => `${name} ${told.distances[name].toPrecision(3)}`).join(", ");

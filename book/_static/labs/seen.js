@@ -28,6 +28,7 @@
     const form = find("form");
     const { method, size, observer, screen: kind, distance, bar } = form.elements;
     const trialsPart = find("[data-part=trials]");
+    const predictions = find("[data-part=predictions]");
     const buttons = { A: find("[name=A]"), B: find("[name=B]") };
     const canvases = Object.values(buttons).map((button) => button.querySelector("canvas"));
     const [alert, answer, save] = [find(".lab-alert"), find(".lab-answer"), find("[name=save]")];
@@ -101,6 +102,7 @@
     };
     const shown = (trials) => {
       trialsPart.hidden = !trials;
+      predictions.hidden = trials; // who reads what to expect while choosing tells of that
       form.hidden = trials;
     };
     const begin = () => {
@@ -139,6 +141,7 @@
       speak(answer.textContent);
       save.hidden = false;
       tabled();
+      predictions.open = true;
       answer.focus();
       place.dataset.blocks = finished.length;
     };

@@ -12,7 +12,17 @@ from fairlib.book.claims.ledger import ledger
 from fairlib.book.claims.search import same
 from fairlib.book.claims.sections import by_section
 from fairlib.book.claims.tables import wholes
-from fairlib.book.claims.tallies import AUTHORS, by_verdict, counted, counts, of_right, of_wrong, percent, tallies
+from fairlib.book.claims.tallies import (
+    APART,
+    AUTHORS,
+    by_verdict,
+    counted,
+    counts,
+    of_right,
+    of_wrong,
+    percent,
+    tallies,
+)  # fmt: skip
 from fairlib.book.claims.text import as_a_whole, here, repeats, there
 from fairlib.book.terms import CHAPTERS, CLAIM, KINDS, PAPERS, REPRODUCED, UNDECIDED, VERDICTS
 
@@ -39,6 +49,8 @@ def dashboard_html(frame: pd.DataFrame) -> str:
         '<div id="ledger" class="ledger">',
         _filters(frame),
         f'<p role="status">{len(frame)} claims</p>',
+        f"<p>{html.escape(_kinds(frame))}</p>",
+        '<p class="ledger-taken" aria-live="polite" hidden></p>',
         *(_fold(paper, name, rows) for (paper, name), rows in by_section(frame).items()),
         f'<script type="application/json">{json.dumps(same())}</script>',
         '<script src="../_static/ledger.js" defer></script></div>',
@@ -75,6 +87,14 @@ def tallies_html(frame: pd.DataFrame) -> str:
         "</div>",
     ]
     return "\n".join(parts)
+
+
+def _kinds(frame: pd.DataFrame) -> str:
+    """What the rows are that the list has beyond the papers' own claims, which alone are counted elsewhere."""
+    count = frame["kind"].value_counts()
+    others = ", ".join(f"{count[kind]} {APART[kind]}" for kind in KINDS if kind in APART and kind in count)
+    said = f"Of these {len(frame)}, {count.get(CLAIM, 0)} are claims of the papers, which the counts of the book go by"
+    return f"{said}; the others are counted apart: {others}." if others else f"{said}."
 
 
 def _filters(frame: pd.DataFrame) -> str:

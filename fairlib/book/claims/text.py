@@ -141,7 +141,7 @@ def fared(chapter: str) -> str:
     checks.one_of(chapter, CHAPTERS, "chapter")
     every = load()
     own = [claim for claim in every if claim.chapter == chapter and claim.kind == CLAIM]
-    verdicts = [judged.verdict for judged in judgements(own, behind(own), every).values()]
+    verdicts = [judged.verdict for judged in judgements(own, behind(every), every).values()]
     return f"Of the paper's {len(verdicts)} claims about this: {counted(by_verdict(verdicts))}."
 
 

@@ -93,8 +93,9 @@ def helps() -> Answer:
         f"centroid_defense/{best(attacked)}/gain/eps=0.1, of 100",
         f"right answers in 100, in the best of {COUNTS[len(attacked)]} cases. It gains in {won} under attack, and "
         f"loses in {lost} with no attack",
-        "A case: a small network on digits or on clothes. The attacker does not know the defence and moves each pixel "
-        "by up to a tenth of the way from black to white.",
+        "A case: a small network on digits or on clothes; LeNet looks at a picture patch by patch, the plain net at "
+        "all pixels at once. The attacker does not know the defence and moves each pixel by up to a tenth of the way "
+        "from black to white.",
         "centroid_defense",
         "How it works",
     )
@@ -199,7 +200,8 @@ def fairness() -> Answer:
         "fairer/poor_accuracy/ours_minus_start, of 100",
         f"right answers in 100 for the poorest third of the countries. Accuracy {depends} in "
         f"{told(groups['high'] < 0)} thirds",
-        "The world is made up, its wealth is not. Trained as long as in the paper"
+        "The start model is the network before that training; an arm is one way of training it. The world is made up, "
+        "its wealth is not. Trained as long as in the paper"
         + (f"; {word_for_early(early, groups)}." if early else ", at a step that it does not print."),
         "fairer",
         "Who gains",

@@ -175,8 +175,16 @@ def test_the_filters_work_offline_and_on_a_phone(browser, page_file, width):
         assert shown.count() == 1 and shown.first.is_visible()
         assert page.locator("details:visible").count() == 1
         assert page.locator("[role=status]").inner_text() == f"1 of {everything} claims"
+        line = page.locator("details:visible summary small").inner_text()
+        assert line.startswith("1 of ") and line.endswith(f"claims: 1 {CODE_ONLY}")
         page.select_option("[name=verdict]", "")
         assert page.locator("details[open]").count() == 0
+        assert " of " not in page.locator("details summary small").first.inner_text()
+        assert not page.locator(".ledger-taken").is_visible()
+        page.fill("[name=text]", "GDP")
+        said = page.locator(".ledger-taken").inner_text()
+        assert said.startswith("“gdp” finds each claim with a word that begins with gdp, wealth,")
+        page.fill("[name=text]", "")
         page.select_option("[name=kind]", "construction")
         assert shown.count() == sum(c.kind == "construction" for c in claims.load())
         page.select_option("[name=kind]", "")

@@ -64,6 +64,12 @@ def test_how_a_chapters_claims_fared_counts_the_papers_own_only(house):
         claims.fared("no-chapter")
 
 
+@pytest.mark.parametrize("chapter", ["table1", "compression", "training"])
+def test_a_chapters_claims_fared_as_the_ledger_says_also_where_another_chapter_joins_in(chapter):
+    verdicts = {v: int(c) for c, v in re.findall(r"(\d+) ([a-z ]+)", claims.fared(chapter).split(": ")[1])}
+    assert verdicts == claims.ledger(chapter=chapter, kind="claim")["verdict"].value_counts().to_dict()
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "fairlib", *arguments], cwd=ROOT, capture_output=True, text=True)
 

@@ -10,7 +10,7 @@ from labs_pages import says
 from PIL import Image
 
 from fairlib import attacks, data, runtime, training
-from fairlib.book.labs.attack import NETWORKS
+from fairlib.book.labs.attack import NETWORKS, SHOWN
 from fairlib.defenses import CentroidDefense
 
 EPS = (0.0, 0.05, 0.1, 0.2, 0.3)
@@ -115,6 +115,18 @@ def test_a_known_image_has_the_known_answer(page, one_thread):
     assert [row.count("●") for row in rows] == votes
 
 
+def test_the_first_example_is_right_before_it_is_attacked(page, one_thread):
+    """It is the first image that both networks and the defence get right as it is, in both data sets."""
+    right = torch.ones(100, dtype=torch.bool)
+    for dataset in data.DATASETS:
+        x, y = (part[:100] for part in data.load(dataset, "test"))
+        for network in NETWORKS:
+            defense = defense_of(network, dataset)
+            with torch.no_grad():
+                right &= (defense.model(x).argmax(1) == y) & (defense.predict(x) == y)
+    assert int(right.nonzero()[0]) == SHOWN == int(page.locator("[name=image]").input_value())
+
+
 def test_many_steps_are_taken_until_they_are_done(page, one_thread):
     network, _, votes = expected("FullyConnected", "FashionMNIST", 9, 0.1, 12)
     names = data.CLASSES["FashionMNIST"]
@@ -190,6 +202,8 @@ def test_a_wrong_number_gets_a_sentence(page, name, value):
     page.locator(f"[name={name}]").fill(value)
     assert "whole number" in page.locator(".lab-alert").text_content()
     assert page.locator(".lab-answer").text_content() == before
+    assert name != "image" or "still test image 2" in page.locator(".lab-alert").text_content()
+    assert page.locator(f"[name={name}]").get_attribute("aria-invalid") == "true"
     page.locator(f"[name={name}]").fill("12")
     assert page.locator(".lab-alert").text_content() == ""
 

@@ -4,7 +4,7 @@ import math
 import re
 
 import pytest
-from labs_pages import says
+from labs_pages import lab, says
 
 from fairlib import intervals
 from fairlib.book import claims
@@ -17,6 +17,16 @@ CAUGHT = """document.addEventListener('click', (event) => {
   event.preventDefault()
   window.to = event.target.href
 })"""
+
+# What is written on a canvas from now on, kept in `window.written`.
+WRITTEN = """() => {
+  const { fillText } = CanvasRenderingContext2D.prototype
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+    window.written.push(text)
+    return fillText.call(this, text, ...rest)
+  }
+  window.written = []
+}"""
 
 
 def rows(page) -> list[list[str]]:
@@ -65,6 +75,23 @@ def test_series_are_filtered(page):
         page.locator(f"input[value='{name}']").uncheck()
     says(page, "0 points of 0 series", ".lab-spoken")
     assert rows(page) == []
+
+
+def test_both_axes_of_each_figure_say_what_they_are(page):
+    page.evaluate(WRITTEN)
+    for i, chart in enumerate(frontiers.numbers()["charts"]):
+        page.evaluate("window.written = []")
+        page.select_option("[name=chart]", str(i))
+        says(page, f"{chart['y']} against {chart['x']}", ".lab-spoken")
+        assert {chart["x"], chart["y"]} <= set(page.evaluate("window.written"))
+
+
+def test_the_table_is_not_cut_on_a_desk(chromium, pages):
+    with lab(chromium, pages, "frontiers", viewport={"width": 1300, "height": 900}) as (page, _):
+        for i in range(len(frontiers.numbers()["charts"])):
+            page.select_option("[name=chart]", str(i))
+            table, room = (page.locator(f".lab {part}").bounding_box()["width"] for part in (".lab-points", "form"))
+            assert table <= room
 
 
 def test_a_point_is_pointed_at_and_followed(page):

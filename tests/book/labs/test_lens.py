@@ -70,10 +70,26 @@ def test_words_and_maps_are_the_tables(page):
         row = attacked.table().query("file == @file and method == @method and size == 'own'").iloc[0]
         for judge in attacked.JUDGES:
             caption = page.locator(f".lab figure:has(canvas[data-picture='{judge}']) figcaption").text_content()
-            assert float(caption.split()[1]) == pytest.approx(row[judge], rel=6e-3)
+            assert float(caption.split()[1].rstrip(",")) == pytest.approx(row[judge], rel=6e-3)
             places = [i, attacked.METHODS.index(method), list(attacked.JUDGES).index(judge)]
             sums = page.evaluate(GRID, places)
             assert sums == maps.sheet(file)[judge][method].ravel().tolist()
+
+
+def test_maps_are_brightened_and_say_by_how_much(page):
+    """On each the brightest fiftieth is full; the number below is that by which 255 was divided."""
+    chosen(page, photograph="0", method="perc_al")
+    says(page, "PerC-AL changes")
+    for judge in attacked.JUDGES:
+        values = maps.sheet(attacked.table()["file"].unique()[0])[judge]["perc_al"].ravel()
+        full = np.sort(values)[::-1][int(0.02 * values.size)]
+        caption = page.locator(f".lab figure:has(canvas[data-picture='{judge}']) figcaption").text_content()
+        assert float(caption.split()[-2]) == pytest.approx(255 / full, rel=0.06)
+        data = page.locator(f"canvas[data-picture='{judge}']").evaluate(
+            "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        )
+        pixels = np.array(data).reshape(-1, 4)[:, :3]
+        assert ((pixels == [254, 232, 56]).all(1) == (values >= full)).all()
 
 
 def test_at_equal_l2_there_is_no_map(page):

@@ -110,6 +110,7 @@ def test_one_who_sees_is_told_so_and_keeps_the_file(page, tmp_path):
     assert "you see a difference" in said and "You caught all 4" in said
     assert page.locator(".lab-spoken").text_content() == said
     assert page.evaluate("document.activeElement.className") == "lab-answer"
+    assert page.locator(".lab-predictions").is_visible()
     row = page.locator(".lab-predictions tbody tr", has_text="LPA").text_content()
     assert "3.18 [1.92, no bound], n = 40" in row
     with page.expect_download() as download:
@@ -138,12 +139,15 @@ def test_one_who_guesses_is_near_0(page):
 
 
 def test_a_block_may_be_stopped(page):
+    predictions = page.locator("[data-part=predictions]")
+    assert predictions.is_visible()
     begin(page)
+    assert not predictions.is_visible(), "what to expect would sway the answers"
     page.wait_for_selector(".lab[data-trial='0']")
     page.keyboard.press("ArrowRight")
     page.get_by_text("Stop this block").click()
     says(page, "Stopped")
-    assert page.locator("[data-part=begin]").is_visible()
+    assert page.locator("[data-part=begin]").is_visible() and predictions.is_visible()
 
 
 @pytest.mark.parametrize(
