@@ -33,7 +33,7 @@ def images(rows: Mapping[str, Tensor], names: Sequence[str], alt: str, *, side: 
     figure, axes = grid(len(rows), len(names), 0.5 + side * len(rows))
     for axis_row, (label, pixels) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(axis_row, pixels, strict=True):
-            axis.imshow(image[0].cpu(), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(image[0].cpu(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.grid(False)
         axis_row[0].set_ylabel(label, rotation=0, ha="right", va="center")
