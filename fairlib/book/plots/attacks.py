@@ -208,7 +208,9 @@ def duality(place: np.ndarray, loss: np.ndarray, plan: np.ndarray, curve: pd.Ser
 
 
 @styled
-def swept(panels: Mapping[str, pd.DataFrame], xlabel: str) -> tuple[Figure, str]:
+def swept(
+    panels: Mapping[str, pd.DataFrame], xlabel: str, names: Mapping[str, str] | None = None
+) -> tuple[Figure, str]:
     """Positive numbers against a weight from 0 over decades, one panel per key, a line per method with its intervals.
 
     Parameters
@@ -217,6 +219,8 @@ def swept(panels: Mapping[str, pd.DataFrame], xlabel: str) -> tuple[Figure, str]
         Rows of `method`, `x` (the weight; zero stands left of the smallest), `value`, `low`, `high`, by title.
     xlabel : str
         What the weight is.
+    names : mapping of str to str, optional
+        What the methods are called in the figure; left out, as in `method`.
 
     Returns
     -------
@@ -225,14 +229,14 @@ def swept(panels: Mapping[str, pd.DataFrame], xlabel: str) -> tuple[Figure, str]
     """
     rows = -(-len(panels) // 2)
     figure, axes = grid(rows, 2, 0.6 + 1.7 * rows)
-    told = []
+    told, called = [], names or {}
     for axis, (title, frame) in zip(axes.flat, panels.items(), strict=False):
         for method, line in frame.groupby("method", sort=False):
             error = [line["value"] - line["low"], line["high"] - line["value"]]
             style = {"color": COLOURS[method], "marker": MARKERS[method], "markersize": 5, "lw": 1}
-            axis.errorbar(line["x"], line["value"], error, label=method, **style)
+            axis.errorbar(line["x"], line["value"], error, label=called.get(method, method), **style)
             values = ", ".join(f"{v:.3g} at {x:g}" for x, v in zip(line["x"], line["value"], strict=True))
-            told.append(f"{title}, {method}: {values}.")
+            told.append(f"{title}, {called.get(method, method)}: {values}.")
         axis.set_xscale("symlog", linthresh=frame.loc[frame["x"] > 0, "x"].min(), linscale=0.5)
         axis.set(title=title, xlabel=xlabel, yscale="log")
         axis.yaxis.set_major_formatter("{x:g}")

@@ -50,3 +50,16 @@ def test_beside_paper_calls_methods_by_their_names():
     ]
     assert grey == [[3.0], [9.0]]
     assert "L2, PGD (L2): 2, paper 3. L2, lpa: 4, paper 9." in alt
+
+
+def test_a_sweep_calls_methods_by_their_names():
+    rows = [
+        {"method": m, "x": x, "value": v, "low": v, "high": v}
+        for m, v in (("pgd", 2.0), ("lpa", 4.0))
+        for x in (0, 1, 10)
+    ]
+    figure, alt = plots.swept({"L2": pd.DataFrame(rows)}, "lambda", {"pgd": "PGD (L2)"})
+    (axis,) = figure.axes
+    assert axis.get_legend_handles_labels()[1] == ["PGD (L2)", "lpa"]
+    assert axis.containers[1].lines[0].get_xydata().tolist() == [[0, 4], [1, 4], [10, 4]]
+    assert "L2, PGD (L2): 2 at 0, 2 at 1, 2 at 10. L2, lpa: 4 at 0" in alt
