@@ -25,7 +25,8 @@ SCALES = tuple(2 ** (k / 2) for k in range(-4, 11))  # c, by which the distance 
 LAYER = {"FullyConnected": "linear5", "LeNet5": "fc2"}  # the last hidden one, before its ReLU
 NEIGHBOURS = ("same class", "any two", "noise", "fgsm")
 HARDENED = "adversarially trained"
-BATCH_SIZE, LR, MOMENTUM = 100, 0.05, 0.9  # of the adversarial training
+EPOCHS = {"FullyConnected": 5, "LeNet5": 2}  # of the adversarial training, as are these:
+BATCH_SIZE, LR, MOMENTUM = 100, 0.05, 0.9
 DEALS = 2_000  # of right answers, by chance
 INDEX = ["network", "dataset", "seed"]
 
@@ -111,13 +112,13 @@ def of_training(model: LayeredModel, network: str, dataset: str, x: Tensor, y: T
 
 
 def adversarial_training(network: str, dataset: str, *, seed: int) -> LayeredModel:
-    """A network trained on each batch as it is and under FGSM at `EPS`, half and half, as Goodfellow et al. (2015) do;
-    for as many epochs as the others."""
+    """A network trained on each batch as it is and under FGSM at `EPS`, half and half, as Goodfellow et al. (2015)
+    do."""
     model = training.initialised(network, seed=seed).eval()  # neither dropout nor batch statistics
     x, y = data.train_validation(*data.load(dataset, "train"), seed=seed)[:2]
     optimiser = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
     generator = runtime.generator(seed)
-    for _ in range(training.RELEASED_EPOCHS[network]):
+    for _ in range(EPOCHS[network]):
         for batch in torch.randperm(len(x), generator=generator).split(BATCH_SIZE):
             both = torch.cat([x[batch], attacks.fgsm(model, x[batch], y[batch], eps=EPS)])
             optimiser.zero_grad()
