@@ -90,7 +90,7 @@ def of_training(model: LayeredModel, network: str, dataset: str, x: Tensor, y: T
         yield confusion("defenseless", eps, y, alone)
         yield confusion("defended", eps, y, defended)
         yield confusion("nearest centroid", eps, y, shared.answers(nearest, of_nearest))
-        yield {"look": "condition", "eps": eps} | everywhere(defense, z, returned=defended, true=y, network=alone)
+        yield {"look": "condition", "eps": eps} | everywhere(defense, z, returned=defended, true=y, undefended=alone)
         yield {"look": "renumbered", "eps": eps} | exchanged(y, defended, turned, model.classes)
     outcomes = model.classes + 1
     methods: dict[tuple[str, str], Answer] = {
