@@ -47,8 +47,8 @@ def run(*, what: str, network: str, dataset: str, images: int) -> dict:
     """Rows of `look` and what it counts, over `images` test images; the seed names the training and its images.
 
     - `confusion`: by `eps` and `method` how many images of each class got each answer, nobody last;
-    - `condition`: by `eps`, images whose class is fair at every tap: the `returned` one, the `true` one, the one that
-      the undefended `network` says; `several`, images with two such classes or more; `classes`, all such classes;
+    - `condition`: by `eps`, images whose class is fair at every tap: the `returned` one, the `true` one, the one of the
+      `undefended` network; `several`, images with two such classes or more; `classes`, all such classes;
     - `renumbered`: by `eps`, answers that are `changed` where the classes are numbered backwards, right answers that
       are `won` and `lost` by class;
     - `pairs`: by `pairs`, `method` and `answer` the mean D, and over `SCALES` the pairs with D > c d, d by `pixels` and
