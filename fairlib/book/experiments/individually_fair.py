@@ -244,14 +244,15 @@ def curves(d: str) -> pd.DataFrame:
     rows = pd.concat([counts("pairs"), counts("pairs", "hardened")]).set_index(
         ["pairs", "method", "answer"], append=True
     )
-    return pd.DataFrame(np.stack(rows[d]) / rows["images"].to_numpy()[:, None], rows.index, columns=list(SCALES))
+    shares = np.stack(rows[d]) / rows["images"].to_numpy()[:, None]
+    return pd.DataFrame(shares, rows.index, columns=list(SCALES)).sort_index()
 
 
 def by_class() -> pd.DataFrame:
     """Recall and precision: index `network`, `dataset`, `seed`, `eps`, `method`, `class`."""
     rows = pd.concat([counts("confusion"), counts("confusion", "hardened")]).set_index(["eps", "method"], append=True)
     tables = {key: fairness.by_class(row["counts"]) for key, row in rows.iterrows()}
-    return pd.concat(tables, names=[*rows.index.names, "class"])
+    return pd.concat(tables, names=[*rows.index.names, "class"]).sort_index()
 
 
 def gaps() -> pd.DataFrame:
@@ -266,7 +267,7 @@ def gaps() -> pd.DataFrame:
             "worst": recall.min(), "best": recall.max(), "gap": recall.max() - recall.min(),
             "worst by chance": worst, "gap by chance": gap, "gap by chance, 97.5 %": np.quantile(dealt[:, 1], 0.975),
         }  # fmt: skip
-    return pd.DataFrame(found).T.rename_axis([*INDEX, "eps", "method"])
+    return pd.DataFrame(found).T.rename_axis([*INDEX, "eps", "method"]).sort_index()
 
 
 def summary(values: pd.Series) -> dict[str, float]:
