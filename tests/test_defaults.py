@@ -225,6 +225,8 @@ TABLE = [
     ("complexity", "times", "repeats", 3, OWN),
     # Fairness.
     ("fairness.table", ".", "LEVEL", 0.05, HUA_LEVEL),
+    ("fairness.individual", ".", "ROUNDING", 1e-9, FLOAT),
+    ("fairness.individual", ".", "ONE", 1e-4, FLOAT),
     ("fairness.line", "Slope", "tau2", math.nan, "only the meta-regression has one"),
     ("fairness.meta", ".", "ITERATIONS", 200, OWN),
     ("fairness.meta", ".", "TOLERANCE", 1e-12, FLOAT),

@@ -97,6 +97,35 @@ CASES = {
     "permutation seed": (0, lambda v: fairness.permutation(TABLE, permutations=9, seed=v), NO_COUNT),
     "band": ([7.5, 8.0], lambda v: fairness.band(TABLE, v), NO_NUMBERS),
     "band table": (TABLE, lambda v: fairness.band(v, [8.0]), BAD_TABLES),
+    "total_variation p": (
+        [0.5, 0.3, 0.2], lambda v: fairness.total_variation(v, [0.2, 0.3, 0.5]),
+        [*NO_SHARES, [0.5, 0.3, 0.1], [0.5, 0.5]],
+    ),
+    "angles u": ([0.5, 0.3, 0.2], lambda v: fairness.angles(v, [1, 0, 0]), [*NO_NUMBERS, [0, 0, 0]]),
+    "violations outcomes": (
+        [0.5, 0.3, 0.2], lambda v: fairness.violations(v, [0.1, 0.2, 0.3], [1]), [*NO_NUMBERS, [0.5, -0.1, 0.2], [0.5]],
+    ),
+    "violations individuals": (
+        [0.5, 0.3, 0.2], lambda v: fairness.violations([0.1, 0.2, 0.3], v, [1]), [*NO_NUMBERS, [0.5, -0.1, 0.2], [0.5]],
+    ),
+    "violations c": ([1, 2], lambda v: fairness.violations([0.1], [0.2], v), [*NO_NUMBERS, [1, -1]]),
+    "broken_triangles": (
+        [[0, 1, 1], [1, 0, 1], [1, 1, 0]], fairness.broken_triangles,
+        [None, 0.5, [], [[0, 1], [1, 0]], [[0, NAN, 1], [NAN, 0, 1], [1, 1, 0]], [[0, -1, 1], [-1, 0, 1], [1, 1, 0]]],
+    ),
+    "by_class": (
+        [[3, 1], [2, 4]], fairness.by_class,
+        [None, [], 3, [3, 1], [[3, NAN], [2, 4]], [[3, -1], [2, 4]], [[3, 0.5], [2, 4]], [["3", "1"], ["2", "4"]]],
+    ),
+    "gaps_by_chance right": (
+        3, lambda v: fairness.gaps_by_chance(v, [5, 5], draws=2, seed=0), [*NO_COUNT, 11],
+    ),
+    "gaps_by_chance n": (
+        [5, 5], lambda v: fairness.gaps_by_chance(3, v, draws=2, seed=0), [*NO_NUMBERS, [5, 0], [5, -1], [5, 2.5]],
+    ),
+    "gaps_by_chance draws": (
+        2, lambda v: fairness.gaps_by_chance(3, [5, 5], draws=v, seed=0), NO_COUNT_FROM_1
+    ),
     "sampling_variance accuracy": (
         P, lambda v: fairness.sampling_variance(v, N), [[NAN] * 4, [1.5] * 4, ["1"] * 4, []]
     ),

@@ -2,7 +2,8 @@
 
 `country_table` counts the right answers of each country, `slope` tests whether accuracy changes with log GDP, `power`
 says what such a test could have found, `compare` sets two collections of models against each other. `within_class`
-compares like with like, between images of one class. None needs torch.
+compares like with like, between images of one class. `violations` asks of single pairs of images whether they are
+treated alike (first paper, section 2). None needs torch.
 """
 
 from fairlib.fairness.compare import (
@@ -16,6 +17,14 @@ from fairlib.fairness.compare import (
 )
 from fairlib.fairness.effect import band, effect_sizes, influence
 from fairlib.fairness.groups import THIRDS, Extremes, extremes, group_accuracy, thirds
+from fairlib.fairness.individual import (
+    angles,
+    broken_triangles,
+    by_class,
+    gaps_by_chance,
+    total_variation,
+    violations,
+)
 from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
 from fairlib.fairness.paired import ModelComparison, SlopeDifference, compare_models
@@ -39,7 +48,10 @@ __all__ = [
     "Overlap",
     "Slope",
     "SlopeDifference",
+    "angles",
     "band",
+    "broken_triangles",
+    "by_class",
     "class_overlap",
     "compare",
     "compare_models",
@@ -49,6 +61,7 @@ __all__ = [
     "effect_sizes",
     "explained_by_classes",
     "extremes",
+    "gaps_by_chance",
     "group_accuracy",
     "influence",
     "intraclass_correlation",
@@ -66,5 +79,7 @@ __all__ = [
     "slope",
     "thirds",
     "too_few",
+    "total_variation",
+    "violations",
     "within_class",
 ]

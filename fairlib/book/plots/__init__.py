@@ -1,8 +1,8 @@
 """The book's figures: each function returns a figure and its alt text; `show` puts both on the page.
 
-One module per part of the book: `pictures` and, as HTML, `tiles`; `curves` and `marks` for the first paper; `attacks`
-and `fairness` for the second, with `worst_case` and `frontier`; `ledger`; `worlds` for the audit; `front` for the first
-page. All share `style`.
+One module per part of the book: `pictures` and, as HTML, `tiles`; `curves`, `marks` and `individual` for the first
+paper; `attacks` and `fairness` for the second, with `worst_case` and `frontier`; `ledger`; `worlds` for the audit;
+`front` for the first page. All share `style`.
 """
 
 from fairlib.book.plots.attacks import beside_paper, defences, duality, roundings, steps, swept
@@ -21,6 +21,7 @@ from fairlib.book.plots.fairness import (
 )
 from fairlib.book.plots.front import card
 from fairlib.book.plots.frontier import frontiers
+from fairlib.book.plots.individual import alike, layers, scales, served
 from fairlib.book.plots.ledger import recorded, verdicts
 from fairlib.book.plots.marks import dots, recall, tradeoff, trainings
 from fairlib.book.plots.pictures import images, photographs, votes
@@ -30,9 +31,9 @@ from fairlib.book.plots.worlds import made_worlds
 from fairlib.book.plots.worst_case import lines, shared_attacks
 
 __all__ = [
-    "ARMS", "TESTED", "TOLD", "accuracy_curves", "arm_changes", "attackers", "beside_paper", "card", "data_weights",
-    "defences", "dots", "duality", "framed", "frontiers", "images", "lines", "made_worlds", "perception",
-    "photographs", "recall", "recorded", "rejections", "rounding", "roundings", "scaling", "shared_attacks", "show",
-    "slope_boxes", "step_sizes", "steps", "surrogates", "swept", "tiles", "tradeoff", "trainings", "verdicts",
-    "votes", "wealth",
+    "ARMS", "TESTED", "TOLD", "accuracy_curves", "alike", "arm_changes", "attackers", "beside_paper", "card",
+    "data_weights", "defences", "dots", "duality", "framed", "frontiers", "images", "layers", "lines", "made_worlds",
+    "perception", "photographs", "recall", "recorded", "rejections", "rounding", "roundings", "scales", "scaling",
+    "served", "shared_attacks", "show", "slope_boxes", "step_sizes", "steps", "surrogates", "swept", "tiles",
+    "tradeoff", "trainings", "verdicts", "votes", "wealth",
 ]  # fmt: skip
