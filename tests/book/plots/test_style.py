@@ -17,7 +17,8 @@ def shown(figure, monkeypatch) -> tuple[bytes, np.ndarray, np.ndarray]:
     found, drawn = [], io.BytesIO()
     monkeypatch.setattr(style, "display", found.append)
     plots.show(figure, "A figure.")
-    figure.savefig(drawn, format="png", dpi=200, bbox_inches="tight", facecolor="white")
+    dpi = 200 if any(axes.images for axes in figure.axes) else 160
+    figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     png = found[0].data
     return png, *(np.asarray(PIL.Image.open(io.BytesIO(b)).convert("RGB")).astype(int) for b in (png, drawn.getvalue()))
 
