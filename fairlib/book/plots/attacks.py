@@ -55,7 +55,7 @@ def steps(panels: Mapping[str, pd.DataFrame], ring: float) -> tuple[Figure, str]
 
 
 @styled
-def defences(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+def defences(panels: Mapping[str, pd.DataFrame], names: Mapping[str, str] | None = None) -> tuple[Figure, str]:
     """Success of attacks against a defence's setting, one panel per key, the strongest setting on the right.
 
     Parameters
@@ -63,27 +63,29 @@ def defences(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
     panels : mapping of str to pandas.DataFrame
         Rows of `method`, `setting`, `value`, `low`, `high`, by title; the settings stand in the order in which they
         are drawn.
+    names : mapping of str to str, optional
+        What the methods are called in the figure; left out, as in `method`.
 
     Returns
     -------
     tuple of matplotlib.figure.Figure and str
         The figure, and the text for those who don't see it.
     """
-    figure, axes = grid(len(panels), 1, 0.7 + 2.1 * len(panels))
-    told = []
+    figure, axes = grid(len(panels), 1, 0.7 + 1.8 * len(panels))
+    told, called = [], names or {}
     for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
         settings, methods = list(frame["setting"].unique()), list(frame["method"].unique())
         for i, method in enumerate(methods):
-            line = frame[frame["method"] == method]
+            line, name = frame[frame["method"] == method], called.get(method, method)
             place = line["setting"].map(settings.index) + 0.7 * ((i + 0.5) / len(methods) - 0.5)
             error = [line["value"] - line["low"], line["high"] - line["value"]]
             style = {"color": COLOURS[method], "marker": MARKERS[method], "ls": ":" if method == "none" else "-"}
-            axis.errorbar(place, line["value"], error, label=method, markersize=4, lw=0.8, elinewidth=0.5, **style)
+            axis.errorbar(place, line["value"], error, label=name, markersize=4, lw=0.8, elinewidth=0.5, **style)
             first, last = line.iloc[0], line.iloc[-1]
-            told.append(f"{title} {first.setting} to {last.setting}, {method}: {first.value:.2f} to {last.value:.2f}.")
+            told.append(f"{title} {first.setting} to {last.setting}, {name}: {first.value:.2f} to {last.value:.2f}.")
         axis.set(xlabel=title, ylabel="success", ylim=(-0.02, 1.02), xticks=range(len(settings)), xticklabels=settings)
         axis.grid(axis="x", visible=False)
-    legend_below(figure, axes, columns=4)
+    legend_below(figure, axes, columns=3 if names else 4)
     return figure, "Success of attacks behind a defence, weakest setting first. " + " ".join(told)
 
 

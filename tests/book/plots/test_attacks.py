@@ -35,6 +35,9 @@ def test_defences_go_from_mild_to_strong():
     ends = first.containers[1].lines[2][0].get_segments()[0][:, 1]
     assert ends == pytest.approx([0.7, 0.85])
     assert "JPEG quality 90 to 50, lpa: 0.80 to 0.70." in alt
+    named, alt = plots.defences({"JPEG quality": pd.DataFrame(rows)}, {"lpa": "LPA"})
+    assert [c.get_label() for c in named.axes[0].containers] == ["none", "LPA"]
+    assert "JPEG quality 90 to 50, LPA: 0.80 to 0.70." in alt
 
 
 def test_beside_paper_calls_methods_by_their_names():
