@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fairlib.book.plots.style import COLOURS, grid, legend_below, styled
+from fairlib.book.plots.style import COLOURS, grid, legend_below, styled, without_empty
 
 LINES = [  # styles of `lines`, in turn
     {"color": COLOURS["defenseless"], "marker": "o"},
     {"color": COLOURS["defended"], "marker": "s", "ls": "--"},
     {"color": "#009E73", "marker": "^", "ls": ":"},
     {"color": "black", "marker": "D", "ls": "-.", "markerfacecolor": "white"},
+    {"color": "#777777"},
 ]
 
 
@@ -23,8 +24,9 @@ def lines(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
     Parameters
     ----------
     frame : pandas.DataFrame
-        Rows of `line` (four at most), `x`, `accuracy`, and the ends of its 95 % interval, `low` and `high`; lines
-        stand in the order in which they come.
+        Rows of `line` (five at most), `x`, `accuracy`, and the ends of its 95 % interval, `low` and `high`; lines
+        stand in the order in which they come. Where it has `panel`, there is a panel for each of its values, two
+        side by side, and the alt text says the ends of each line.
     xlabel : str
         What the number is.
 
@@ -33,13 +35,20 @@ def lines(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
     tuple of matplotlib.figure.Figure and str
         The figure, and the text for those who don't see it.
     """
-    figure, axes = grid(1, 1, 2.9)
-    axis, told = axes[0, 0], []
-    for (name, points), style in zip(frame.groupby("line", sort=False), LINES, strict=False):
-        axis.plot(points["x"], points["accuracy"], label=name, markersize=4, **style)
-        axis.fill_between(points["x"], points["low"], points["high"], color=style["color"], alpha=0.15, lw=0)
-        told.append(f"{name}: {', '.join(f'{p.accuracy:.2f} at {p.x:g}' for p in points.itertuples())}.")
-    axis.set(xlabel=xlabel, ylabel="accuracy", ylim=(-0.02, 1.02))
+    panels = dict(list(frame.groupby("panel", sort=False))) if "panel" in frame else {"": frame}
+    rows = -(-len(panels) // 2)
+    figure, axes = grid(rows, min(2, len(panels)), 2.9 if len(panels) == 1 else 0.8 + 1.9 * rows)
+    told = []
+    for axis, (title, part) in zip(axes.flat, panels.items(), strict=False):
+        told += [f"{title}."] if title else []
+        for (name, points), style in zip(part.groupby("line", sort=False), LINES, strict=False):
+            axis.plot(points["x"], points["accuracy"], label=name, markersize=4, **style)
+            axis.fill_between(points["x"], points["low"], points["high"], color=style["color"], alpha=0.15, lw=0)
+            said = points if len(panels) == 1 else points.iloc[[0, -1]]
+            told.append(f"{name}: {', '.join(f'{p.accuracy:.2f} at {p.x:g}' for p in said.itertuples())}.")
+        axis.set(title=title, xlabel=xlabel, ylabel="accuracy", ylim=(-0.02, 1.02))
+        axis.label_outer()
+    without_empty(axes, len(panels))
     legend_below(figure, axes, columns=2)
     return figure, f"Accuracy against {xlabel}. " + " ".join(told)
 

@@ -18,6 +18,16 @@ def test_lines_are_drawn_in_the_order_given():
     assert axis.get_xlabel() == "eps, of 255" and "b: 0.90 at 0, 0.20 at 8. a: 0.80 at 0, 0.50 at 8." in alt
 
 
+def test_lines_have_a_panel_for_each_value():
+    rows = [
+        (p, "a", x, y, y, y) for p, ys in {"P": (0.9, 0.5, 0.1), "Q": (0.8, 0.7, 0.6)}.items() for x, y in enumerate(ys)
+    ]
+    figure, alt = plots.lines(pd.DataFrame(rows, columns=["panel", "line", "x", "accuracy", "low", "high"]), "eps")
+    assert [axis.get_title() for axis in figure.axes] == ["P", "Q"]
+    assert [axis.lines[0].get_ydata().tolist() for axis in figure.axes] == [[0.9, 0.5, 0.1], [0.8, 0.7, 0.6]]
+    assert "P. a: 0.90 at 0, 0.10 at 2. Q. a: 0.80 at 0, 0.60 at 2." in alt
+
+
 def test_shared_attacks_stacks_what_is_apart_and_tells_the_sums():
     nan = float("nan")
     cost = pd.DataFrame(
