@@ -61,7 +61,7 @@ class Unit:
     def write(self, record: dict) -> None:
         """Keep the record, whole or not at all."""
         with files.replacing(self.path) as partial:
-            partial.write_text(json.dumps(record, allow_nan=False) + "\n")
+            partial.write_text(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
 
 
 def modules() -> dict[str, ModuleType]:
