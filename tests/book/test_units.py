@@ -27,7 +27,7 @@ def test_a_record_is_written_whole_or_not_at_all(log, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"n": 0', '"n": 1', r"it has the arguments {'n': 1, 'shape': \[64, 8\]}"),
+        ('"n":0', '"n":1', r"it has the arguments {'n': 1, 'shape': \[64, 8\]}"),
         ('"source"', '"sources"', "source missing"),
         (None, '{"arguments": {"n"', "Expecting|delimiter"),
         (None, "[]", "no attribute"),
