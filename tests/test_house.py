@@ -65,6 +65,15 @@ def test_what_lies_beside_the_repositorys_files_is_its_owners(tmp_path):
     assert files(tmp_path) == {"ours.md": "words"}
 
 
+def test_formulas_use_no_letters_whose_fonts_are_left_out():
+    fonts = {"Fraktur": r"\\(?:math)?frak\b", "SansSerif": r"\\(?:mathsf|textsf|sf)\b", "Script": r"\\mathscr\b"}
+    there = {path.name for path in (ROOT / "book" / "_static" / "mathjax").rglob("*.woff")}
+    assert not {name for name in there if name.split("_")[1].split("-")[0] in fonts}
+    prose = {name: text for name, text in files().items() if name.endswith((".md", ".py")) and "test_house" not in name}
+    assert {name for name, text in prose.items() if re.search("|".join(fonts.values()), text)} == set()
+    assert re.search("|".join(fonts.values()), r"$\mathsf{A}$")
+
+
 def test_the_tracked_files_travel_to_a_gpu_machine():
     git = ["git", "ls-files", "-z"]
     found = subprocess.run(git, cwd=ROOT, capture_output=True, text=True)
