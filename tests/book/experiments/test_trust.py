@@ -114,8 +114,8 @@ def test_estimates(house, monkeypatch):
     assert found["ttest/size/same_attack"].value == 0.5  # every pair of data sets, one of the two ways
     assert found["ttest/pgd/p/df=49"].value == pytest.approx(stats.t.sf(3.85, 49))
     assert found["ttest/perc/p/two_sample"].value == pytest.approx(stats.t.sf(2.95, 98))
-    page = (ROOT / "notebooks" / "trust.md").read_text()
-    assert all(f"({estimate.anchor})=" in page for estimate in found.values())
+    pages = "".join((ROOT / "notebooks" / f"{name}.md").read_text() for name in ("trust", "check_trust"))
+    assert all(f"({estimate.anchor})=" in pages for estimate in found.values())
     verdicts = {c.id: claims.judge(c, found) for c in claims.load("hua") if c.chapter == "trust"}
     assert verdicts["hua-ttest-pgd-df49"] == verdicts["hua-ttest-perc-df49"] == claims.REPRODUCED
     assert found["world/variance_exponent"].units == 6 and verdicts["hua-variance"] == claims.NOT_REPRODUCED
