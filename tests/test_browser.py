@@ -376,7 +376,7 @@ def test_a_page_that_keeps_someone_out_is_caught(browser, tmp_path):
 @pytest.mark.parametrize("view", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_keyboard_reaches_every_control(browser, site, view):
     """One after the other, each seen while it has the focus."""
-    address = (site / "notebooks" / "fgsm.html").as_uri()
+    address = (site / "notebooks" / "check_fgsm.html").as_uri()
     with opened(browser, address, viewport=view, reduced_motion="reduce") as (page, _):
         page.evaluate(UNFOLDED)
         page.wait_for_timeout(500)

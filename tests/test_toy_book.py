@@ -281,6 +281,7 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
         "book/page.md": f"# Page\n\n{LINES}\n\n{FAULTY}\n",
         "notebooks/credited.md": DRAWN.replace("bold", "credited"),
         "notebooks/drifted.md": CHAPTER.replace("bold", "drifted"),
+        "notebooks/digits.md": CHAPTER.replace("6 * 7", "plots.tiles(panels)").replace("bold", "digits"),
         "notebooks/tiled.md": CHAPTER.replace("6 * 7", "plots.tiles(panels)").replace("bold", "tiled"),
         "notebooks/uncredited.md": DRAWN.replace("bold", "uncredited"),
         "notebooks/undescribed.md": CHAPTER.replace("bold", "undescribed"),
@@ -291,6 +292,8 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
     outputs = {"credited": [SHOWN, CREDITS], "uncredited": [SHOWN], "undescribed": [UNDESCRIBED]}
     for name, found in outputs.items():
         change(root / "notebooks" / f"{name}.ipynb", lambda cells, found=found: cells[-1].update(outputs=found))
+    tagged = {"tags": ["no-photographs"]}
+    change(root / "notebooks" / "digits.ipynb", lambda cells: cells[-1].metadata.update(tagged))
     change(root / "notebooks" / "unexecuted.ipynb", lambda cells: cells[-1].update(execution_count=None))
     path = root / "notebooks" / "drifted.md"
     path.write_text(path.read_text().replace("6 * 7", "6 * 8"))
@@ -310,4 +313,5 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
         r"drifted\.ipynb": r"cell 3 was edited in drifted\.md",
     }.items():
         assert re.search(rf"\b{place}.*{fault}", told), f"{fault} is not named:\n{told}"
+    assert not re.search(r"digits\.ipynb.*whose they are", told)
     assert not re.search(r"\bcredited\.ipynb", told)

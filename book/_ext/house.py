@@ -15,6 +15,7 @@ from sphinx.util import logging
 FLEETING = "nbval-ignore-output"  # as in tools/notebooks.py
 NOT_RUN = "*This differs from run to run, so it is not stored: `make book` runs the notebook here and shows it.*"
 PHOTOGRAPHS = re.compile(r"\bplots\.(?:photographs|tiles)\(")
+NONE_SHOWN = "no-photographs"  # the tag of a cell whose tiles are digits, or drawn
 CREDITS = re.compile(r"^Photographs: ", re.MULTILINE)  # as fairlib.data.credits begins
 LOGGER = logging.getLogger(__name__)
 render_image = NbElementRenderer.render_image
@@ -65,7 +66,8 @@ def uncredited(notebook: str) -> list[int]:
     for i, (number, cell) in enumerate(code):
         shown = [output for _, near in code[i : i + 2] for output in near["outputs"]]
         lines = ("".join(output.get("data", {}).get("text/markdown", "")) for output in shown)
-        if PHOTOGRAPHS.search("".join(cell["source"])) and not any(map(CREDITS.search, lines)):
+        drawn = PHOTOGRAPHS.search("".join(cell["source"])) and NONE_SHOWN not in cell["metadata"].get("tags", ())
+        if drawn and not any(map(CREDITS.search, lines)):
             found.append(number)
     return found
 
