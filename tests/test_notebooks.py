@@ -179,6 +179,10 @@ def leaking(notebook):
     notebook.cells[4].outputs[0].text = f"read {Path.home() / 'x.csv'}"
 
 
+def remembering(notebook):
+    notebook.cells[4].outputs[0].text = f"a table {object()!r}"
+
+
 def drifted(notebook):
     notebook.cells[2].source += "  # in one side only"
 
@@ -201,6 +205,7 @@ def unbooted(notebook):
         (stripped, "cell 3 was never executed"),
         (failed, "cell 3 stores an error: ValueError: no"),
         (leaking, "cell 5 shows a path of a machine: /"),
+        (remembering, "cell 5 shows a place in memory, another in each run: at "),
         (drifted, r"cell 3 was edited in tiny\.ipynb; `make sync` carries that into tiny\.md, then run `make book`"),
         (retagged, r"cell 3 was edited in tiny\.ipynb"),
         (foreign, "ids, metadata or layout"),

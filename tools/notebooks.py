@@ -282,13 +282,16 @@ def problems(md: Path, root: Path = ROOT) -> list[str]:
 
 
 def faults(output: NotebookNode) -> list[str]:
-    """What must not be in a stored output: an error, or a path of the machine it was made on."""
+    """What must not be in a stored output: an error, a path of the machine it was made on, a place in its memory."""
     if output.output_type == "error":
         return [f"stores an error: {output.ename}: {output.evalue}"]
     shown = output.get("data", {"text/plain": output.get("text", "")})
-    texts = (str(content) for kind, content in shown.items() if not kind.startswith("image/"))
+    texts = [str(content) for kind, content in shown.items() if not kind.startswith("image/")]
     paths = {match.group() for text in texts for match in MACHINE_PATH.finditer(text)}
-    return [f"shows a path of a machine: {path}" for path in sorted(paths)]
+    places = {match.group() for text in texts for match in re.finditer(r" at 0x[0-9a-f]{6,}>", text)}
+    return [f"shows a path of a machine: {path}" for path in sorted(paths)] + [
+        f"shows a place in memory, another in each run:{place}" for place in sorted(places)
+    ]
 
 
 def inputs(root: Path) -> bytes:
