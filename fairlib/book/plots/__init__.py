@@ -9,12 +9,9 @@ from fairlib.book.plots.attacks import beside_paper, defences, duality, rounding
 from fairlib.book.plots.curves import accuracy_curves, attackers, rounding, scaling, surrogates
 from fairlib.book.plots.fairness import (
     ARMS,
-    TESTED,
     TOLD,
-    arm_changes,
     data_weights,
     perception,
-    rejections,
     slope_boxes,
     step_sizes,
     wealth,
@@ -31,9 +28,9 @@ from fairlib.book.plots.worlds import made_worlds
 from fairlib.book.plots.worst_case import lines, shared_attacks
 
 __all__ = [
-    "ARMS", "TESTED", "TOLD", "accuracy_curves", "alike", "arm_changes", "attackers", "beside_paper", "card",
-    "data_weights", "defences", "dots", "duality", "framed", "frontiers", "images", "layers", "lines", "made_worlds",
-    "perception", "photographs", "recall", "recorded", "rejections", "rounding", "roundings", "scales", "scaling",
-    "served", "shared_attacks", "show", "slope_boxes", "step_sizes", "steps", "surrogates", "swept", "tiles",
-    "tradeoff", "trainings", "verdicts", "votes", "wealth",
+    "ARMS", "TOLD", "accuracy_curves", "alike", "attackers", "beside_paper", "card", "data_weights", "defences",
+    "dots", "duality", "framed", "frontiers", "images", "layers", "lines", "made_worlds", "perception", "photographs",
+    "recall", "recorded", "rounding", "roundings", "scales", "scaling", "served", "shared_attacks", "show",
+    "slope_boxes", "step_sizes", "steps", "surrogates", "swept", "tiles", "tradeoff", "trainings", "verdicts",
+    "votes", "wealth",
 ]  # fmt: skip

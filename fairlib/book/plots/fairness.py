@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from fairlib.book.plots.style import COLOURS, grid, legend_below, styled
+from fairlib.book.plots.style import COLOURS, grid, styled
 
 DOLLARS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
@@ -65,52 +65,10 @@ def wealth(panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], label: int =
     return figure, "Accuracy by country against GDP per head, with a regression line and its band. " + " ".join(told)
 
 
-TESTED = {  # lines of `rejections`, by method of fairlib.fairness
-    "gls": {"color": COLOURS["defenseless"], "marker": "o"},
-    "wls": {"color": COLOURS["defended"], "marker": "s", "ls": "--"},
-    "ols": {"color": COLOURS["loose"], "marker": "^", "ls": ":"},
-    "hc3": {"color": "#009E73", "marker": "D", "ls": "-.", "markerfacecolor": "white"},
-    "meta": {"color": "black", "marker": "v", "ls": "--", "markerfacecolor": "white"},
-}
-
-
-TOLD = {
+TOLD = {  # methods of fairlib.fairness, in words
     "gls": "GLS, 1/sqrt(n) (paper)", "wls": "weights n", "ols": "equal weights", "hc3": "GLS with HC3",
     "meta": "meta-regression",
 }  # fmt: skip
-
-
-@styled
-def rejections(panels: Mapping[tuple[str, str], pd.DataFrame], *, mark: float | None = None) -> tuple[Figure, str]:
-    """How often tests reject, one panel per key, a line per method, with 95 % bands; dotted, the level 0.05.
-
-    Parameters
-    ----------
-    panels : mapping of tuple of str to pandas.DataFrame
-        Rows of `x`, `method` (a key of `TESTED`), `share`, `low`, `high`, by title and name of the x axis.
-    mark : float, optional
-        Where a dotted line stands upright.
-
-    Returns
-    -------
-    tuple of matplotlib.figure.Figure and str
-        The figure, and the text for those who don't see it.
-    """
-    figure, axes = grid(1, len(panels), 2.9)
-    told = []
-    for axis, ((title, x), frame) in zip(axes.flat, panels.items(), strict=True):
-        for method, line in frame.groupby("method", sort=False):
-            style = {"markersize": 3.5, "lw": 1.2} | TESTED[method]
-            axis.plot(line["x"], line["share"], label=TOLD[method], **style)
-            axis.fill_between(line["x"], line["low"], line["high"], color=style["color"], alpha=0.15, lw=0)
-            ends = [f"{row.share:.2f} at {row.x:g}" for row in line.iloc[[0, -1]].itertuples()]
-            told.append(f"{title}, {TOLD[method]}: {', '.join(ends)}.")
-        axis.axhline(0.05, color="black", ls=":", lw=1)
-        if mark is not None:
-            axis.axvline(mark, color="black", ls=":", lw=1)
-        axis.set(title=title, xlabel=x, ylabel="share of worlds rejected", ylim=(0, None))
-    legend_below(figure, axes, columns=2)
-    return figure, "Shares of simulated worlds in which a test rejects. " + " ".join(told)
 
 
 @styled
@@ -263,36 +221,3 @@ def slope_boxes(panels: Mapping[str, Mapping[str, Sequence[float]]], start: floa
             for arm, v in arms.items()
         ]
     return figure, "Boxes of the slope of accuracy on log GDP, an arm per row. " + " ".join(told)
-
-
-@styled
-def arm_changes(frame: pd.DataFrame) -> tuple[Figure, str]:
-    """Change of accuracy with its interval: a row per group, a marker per arm, a line at zero.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Rows of `group`, `arm` (a key of `ARMS`), `value`, `low`, `high`; both stand in the order in which they come.
-
-    Returns
-    -------
-    tuple of matplotlib.figure.Figure and str
-        The figure, and the text for those who don't see it.
-    """
-    groups, arms = list(frame["group"].unique()), list(frame["arm"].unique())
-    figure, axes = grid(1, 1, 0.8 + 0.1 * (1 + len(arms)) * len(groups))
-    axis = axes[0, 0]
-    for i, (arm, marker) in enumerate(zip(arms, "oDsv^P", strict=False)):
-        points = frame[frame["arm"] == arm]
-        rows = points["group"].map(groups.index) + (i - (len(arms) - 1) / 2) / (1 + len(arms))
-        error = [points["value"] - points["low"], points["high"] - points["value"]]
-        name, colour = ARMS[arm]
-        axis.errorbar(points["value"], rows, xerr=error, label=name, fmt=marker, color=colour, markersize=3.5, lw=1)
-    axis.axvline(0, color="black", lw=1)
-    axis.set(yticks=range(len(groups)), yticklabels=groups, ylim=(len(groups) - 0.5, -0.5), xlabel="change of accuracy")
-    figure.legend(loc="outside lower center", ncols=2)
-    told = (
-        f"{group}: {', '.join(f'{ARMS[p.arm][0]} {p.value:+.2f}' for p in rows.itertuples())}."
-        for group, rows in frame.groupby("group", sort=False)
-    )
-    return figure, "Change of accuracy by group of images. " + " ".join(told)
