@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from fairlib import digest, runtime
 
 try:
-    from dask.distributed import Client, Future, rpc
+    from dask.distributed import Client, Future, KilledWorker, rpc
 except ImportError as error:
     raise ValueError(f"FAIRLIB_SCHEDULER is set, but dask.distributed is missing ({error}); run `make`") from error
 
@@ -125,41 +125,64 @@ async def _asked(address: str) -> None:
 
 
 class Work:
-    """Units under way on a cluster; iterating gives the outcomes as they come, and None now and then between them."""
+    """Units under way on a cluster; iterating gives the outcomes as they come, and None now and then between them.
+
+    Whatever a worker had when it died is under suspicion, also what only waited there: such units run once more in the
+    end, each with the cluster to itself, so that none fails for its neighbour.
+    """
 
     def __init__(self, client: Client, work: Callable[..., Outcome], calls: Sequence[Call], asked: Asked) -> None:
-        self.client = client
+        self.client, self.work, self.asked = client, work, asked
         self.ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self.remaining: dict[str, tuple[int, Future]] = {}
-        batch = uuid.uuid4().hex
+        self.remaining: dict[str, tuple[Call, Future]] = {}
+        self.submit(calls)
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Give units to the cluster."""
+        batch, futures = uuid.uuid4().hex, []
         for call in calls:
-            mine = {call[1]: asked[call[1]]}
-            future = client.submit(fit, work, call, mine, has(mine), key=f"unit-{call[0]}-{batch}", pure=False)
-            self.remaining[future.key] = call[0], future
-        for _, future in self.remaining.values():
+            mine = {call[1]: self.asked[call[1]]}
+            key = f"unit-{call[0]}-{batch}"
+            future = self.client.submit(fit, self.work, call, mine, has(mine), key=key, pure=False)
+            self.remaining[future.key] = call, future
+            futures.append(future)
+        for future in futures:
             future.add_done_callback(self.ended.put)
 
     def __iter__(self) -> Iterator[Outcome | None]:
+        suspects: list[Call] = []
+        for call, come in self.outcomes():
+            if call and come is None:
+                suspects.append(call)
+            else:
+                yield come
+        for call in suspects:
+            self.submit([call])
+            yield from (come or died(call) if of else None for of, come in self.outcomes())
+
+    def outcomes(self) -> Iterator[tuple[Call | None, Outcome | None]]:
+        """What is submitted with its outcome, none where its worker died; now and then a pair of None."""
         workers, seen = self.threads(), time.monotonic()
         while self.remaining:
             try:
                 future = self.ended.get(timeout=1)
             except queue.Empty:
-                yield None
+                yield None, None
             else:
-                i, _ = self.remaining.pop(future.key)
-                come = outcome(i, future)
+                call, _ = self.remaining.pop(future.key)
+                come = outcome(call[0], future)
                 future.release()  # while it is held, it would be run again when its worker is lost
-                yield come
+                yield call, come
             now = self.threads()
             if gone := sorted(workers.keys() - now.keys()):
                 print(f"\nlost {', '.join(gone)}; its units are run again on another worker", file=sys.stderr)
             workers = now
             seen = time.monotonic() if now else seen
             if time.monotonic() > seen + ALONE:
-                for i, future in self.remaining.values():
+                for call, future in self.remaining.values():
                     future.cancel()
-                    yield i, None, f"the cluster has had no worker for {ALONE} seconds; start some, and run this again"
+                    error = f"the cluster has had no worker for {ALONE} seconds; start some, and run this again"
+                    yield call, (call[0], None, error)
                 self.remaining.clear()
 
     def threads(self) -> dict[str, int]:
@@ -186,11 +209,20 @@ def fit(work: Callable[..., Outcome], call: Call, asked: Asked, expected: dict[s
     return (call[0], None, f"its worker is not fit: {problem}") if problem else work(*call)
 
 
-def outcome(i: int, future: Future) -> Outcome:
-    """What came of unit i, or why nothing did."""
+def outcome(i: int, future: Future) -> Outcome | None:
+    """What came of unit i, or why nothing did; none where workers died that had it."""
     if future.status == "finished":
         return future.result()
     if future.status == "cancelled":
         return i, None, "the scheduler lost it; run this again"
     error = future.exception()
-    return i, None, f"{type(error).__name__}: {error}"
+    return None if isinstance(error, KilledWorker) else (i, None, f"{type(error).__name__}: {error}")
+
+
+def died(call: Call) -> Outcome:
+    """The outcome of a unit that ended its worker when it had the cluster to itself."""
+    return (
+        call[0],
+        None,
+        "KilledWorker: its worker died of it, also with nothing beside it; look for memory that runs out, or a crash",
+    )

@@ -149,15 +149,20 @@ def test_units_of_a_cluster_whose_workers_are_gone_fail(log, tmp_path, monkeypat
 
 
 def test_a_unit_that_kills_its_worker_fails_and_ends_nothing_else(log, tmp_path, monkeypatch):
-    """Under a nanny, which starts another worker each time."""
+    """Under a nanny, which starts another worker each time; unit 0 is at work in the same worker when that dies."""
+    deadly = (
+        "    if n == 0:\n        time.sleep(1)\n    while n == 1:\n        if list(log.glob('started-0-*')):\n"
+        "            os._exit(1)\n    a = torch"
+    )
     source = log.parent / "path" / "toys" / "toy.py"
-    source.write_text(TOY.replace("    a = torch", "    if n == 1:\n        os._exit(1)\n    a = torch"))
+    source.write_text(TOY.replace("    a = torch", deadly))
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        small_cluster(monkeypatch, processes=True, threads_per_worker=1),
+        small_cluster(monkeypatch, processes=True, threads_per_worker=2),
     ):
         failed = runner.reproduce("embedded", "n=[01]")
     (name,) = failed
     assert name == "toy/n=1,shape=64_8"
-    assert failed[name].startswith("KilledWorker")
+    assert failed[name].startswith("KilledWorker: its worker died of it, also with nothing beside it")
     assert finished() == {0}
+    assert (starts(log)[0], starts(log)[1]) == (2, 2)
