@@ -54,7 +54,6 @@ def test_units_of_one_name_are_refused(log, monkeypatch):
 WAITING = (
     "dro_training",
     "fairer",
-    "runtime",
     "seeds",
     "ssim_one_step",
     "table1",
