@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from fairlib.book.plots.style import COLOURS, MARKERS, PAPER, grid, legend_below, styled, without_empty
 from fairlib.intervals import sampling_range
@@ -105,6 +106,8 @@ def scaling(panels: Mapping[tuple[str, str], pd.DataFrame]) -> tuple[Figure, str
         axis.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
         axis.set_xticks(sizes := sorted(frame["size"].unique()), [f"{size:g}" for size in sizes], minor=False)
         axis.minorticks_off()
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
     handles = {label: h for axis in axes.flat for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
     return figure, "Log-log curves. " + " ".join(told)
