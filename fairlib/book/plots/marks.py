@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from fairlib.book.plots.style import COLOURS, PAPER, grid, legend_below, styled
-from fairlib.intervals import sampling_range
+from fairlib.intervals import prediction_range
 
 
 @styled
 def trainings(measured: pd.DataFrame, published: pd.DataFrame) -> tuple[Figure, str]:
-    """Accuracies of independent trainings as dots, one row per network and data set; the paper's value in grey.
+    """Accuracies of independent trainings as strokes, one row per network and data set; below them, where a further one
+    is expected on as many images as the paper has, and the paper's value in grey.
 
     Parameters
     ----------
@@ -33,14 +34,15 @@ def trainings(measured: pd.DataFrame, published: pd.DataFrame) -> tuple[Figure, 
     axis, told = axes[0, 0], []
     names = [f"{r.network}, {r.dataset}" for r in published.itertuples()]
     for row, paper in enumerate(published.itertuples()):
-        low, high = sampling_range(paper.accuracy, paper.n)
-        error = [[paper.accuracy - low], [high - paper.accuracy]]
-        axis.errorbar(
-            paper.accuracy, row + 0.18, xerr=error, color=PAPER, fmt="D", markerfacecolor="white", markersize=5
-        )
         dots = measured.query("network == @paper.network and dataset == @paper.dataset")["accuracy"]
         axis.plot(dots, np.full(len(dots), row - 0.12), "|", color=COLOURS["defenseless"], markersize=12, mew=1.5)
-        told.append(f"{names[row]}: {dots.min():.2f} to {dots.max():.2f}, paper {paper.accuracy:.2f}.")
+        low, high = prediction_range(dots, paper.n)
+        axis.plot([low, high], [row + 0.18] * 2, color=COLOURS["defenseless"], lw=4, alpha=0.3, solid_capstyle="butt")
+        axis.plot(paper.accuracy, row + 0.18, "D", color=PAPER, markerfacecolor="white", markersize=5)
+        told.append(
+            f"{names[row]}: {dots.min():.2f} to {dots.max():.2f}, a further one on {paper.n} images {low:.2f} to "
+            f"{high:.2f}, paper {paper.accuracy:.2f}."
+        )
     axis.set(yticks=range(len(names)), yticklabels=names, xlabel="clean accuracy", ylim=(len(names) - 0.5, -0.5))
     return figure, "Clean accuracies of repeated trainings beside the paper's. " + " ".join(told)
 
