@@ -15,8 +15,9 @@ from fairlib.intervals import prediction_range
 
 @styled
 def trainings(measured: pd.DataFrame, published: pd.DataFrame) -> tuple[Figure, str]:
-    """Accuracies of independent trainings as strokes, one row per network and data set; below them, where a further one
-    is expected on as many images as the paper has, and the paper's value in grey.
+    """Accuracies of independent trainings as strokes, one row per network and data set; the paper's value in grey.
+
+    Below the strokes a bar: where a further training is expected, measured on as many images as the paper has.
 
     Parameters
     ----------
