@@ -21,8 +21,8 @@ MACHINES := old laptop one-thread two-threads three-threads
 old := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 MKL_CBWR=COMPATIBLE
 laptop := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 one-thread := OMP_NUM_THREADS=1
-two-threads := OMP_NUM_THREADS=2
-three-threads := OMP_NUM_THREADS=3
+two-threads := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
+three-threads := OMP_NUM_THREADS=3 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: book html pdf site.zip test units machines versions alone links reproduce verify accelerator sync lock release cpu clean help
@@ -44,7 +44,7 @@ test: $(READY)  ## Check everything: style, pairs, units, the site in a browser,
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/python -m tools.notebooks check
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
-	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python $(NBVAL)
 
 units: $(READY)  ## Check the package alone: neither the site nor the notebooks' outputs
