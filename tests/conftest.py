@@ -19,7 +19,7 @@ def pytest_itemcollected(item):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, worker_id) -> Path:
-    """The folder of the site, built as `make html` builds it, by the first of several workers; a warning is an error."""
+    """The folder of the site, built as `make html` builds it, by the first worker that asks; a warning is an error."""
     if worker_id == "master":
         return render().parent
     shared = tmp_path_factory.getbasetemp().parent
