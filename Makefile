@@ -25,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 three-threads := OMP_NUM_THREADS=3 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units machines versions alone links reproduce verify accelerator sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units mutants machines versions alone links reproduce verify accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -46,6 +46,9 @@ test: $(READY)  ## Check everything: style, pairs, units, the site in a browser,
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python $(NBVAL)
+
+mutants: $(READY)  ## Change the package at random places and say which changes no test notices; MINUTES=2 for as long, SEED=n for which
+	$(BIN)/python -m tools.mutants $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 units: $(READY)  ## Check the package alone: neither the site nor the notebooks' outputs
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
