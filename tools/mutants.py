@@ -3,9 +3,9 @@
 python -m tools.mutants [--count 600] [--minutes 2] [--seed N] [--only attacks/]
 
 A sample depends on its seed alone, which is the day where none is given. Each mutant lives in a copy of the repository.
-Its tests are those of the module's own file and the others that name the changed function; tests that compare the
-package's source with a record would notice every mutant, whatever it does, and are left out. Survivors that change
-nothing a test could see are in KNOWN, each with the reason. Reports, and ends with status 0 whatever it found.
+Its tests are those of the module's own file, the others that name the changed function, and its wing's; tests that
+compare the package's source with a record would notice every mutant, whatever it does, and are left out. Survivors that
+change nothing a test could see are in KNOWN, each with the reason. Reports, and ends with status 0 whatever it found.
 """
 
 import argparse
@@ -163,19 +163,21 @@ def drawn(count: int, seed: int, only: str = "") -> list[Mutant]:
 
 
 def tests(mutant: Mutant) -> list[str]:
-    """The files of tests that know what was changed: the module's own, then those that name it and the function."""
+    """The files of tests that know what was changed: the module's own, those that name both, its wing's."""
     module = Path(mutant.path)
     own = ROOT / "tests" / module.parent / f"test_{module.stem}.py"
     name = re.compile(rf"\b{re.escape(mutant.function)}\b")
-    others = []
+    naming, wing = [], []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         place = path.relative_to(ROOT).as_posix()
         if path == own or any(part in place for part in ELSEWHERE):
             continue
         text = path.read_text(encoding="utf-8")
-        if name.search(text) and module.stem in text:
-            others.append(place)
-    return ([own.relative_to(ROOT).as_posix()] if own.exists() else []) + others
+        if module.stem in text and name.search(text):
+            naming.append(place)
+        elif module.parent != Path() and module.parts[0] != "book" and path.parent == own.parent:
+            wing.append(place)
+    return ([own.relative_to(ROOT).as_posix()] if own.exists() else []) + naming + wing
 
 
 def known() -> dict[str, str]:
