@@ -202,8 +202,9 @@ def test_what_scrolls_on_a_phone_does_not_on_a_desk(browser, site):
 
 
 def test_a_stacked_table_fits_a_phone(browser, site):
-    """Its effects, the fourth column, are in sight without scrolling."""
+    """Unfolded, its effects, the fourth column, are in sight without scrolling."""
     with opened(browser, (site / "notebooks" / "ambiguities_hua.html").as_uri(), viewport=PHONE) as (page, _):
+        page.evaluate("for (const e of document.querySelectorAll('details')) e.open = true")
         cells = page.locator(".tag_stacked td:nth-child(4)")
         boxes = [cells.nth(i).bounding_box() for i in range(cells.count())]
         assert len(boxes) > 30
