@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from labs_pages import lab, says
+from labs_pages import begin, lab, says
 from PIL import Image
 from scipy.stats import norm
 
@@ -27,16 +27,6 @@ PLACE = """canvas => {
   const box = canvas.getBoundingClientRect()
   return [box.left + scrollX, box.top + scrollY].map(place => Math.round(place * devicePixelRatio))
 }"""
-SEEDED = "seed => { const next = statistics.randomLcg(seed); Math.random = next }"
-
-
-def begin(page, seed: int = 1, **chosen) -> None:
-    page.evaluate(SEEDED, seed)
-    for name, value in chosen.items():
-        page.select_option(f"[name={name}]", value)
-    page.locator("[name=observer]").fill("ada")
-    page.locator("[name=distance]").fill("57")
-    page.get_by_text("Begin a block").click()
 
 
 def answered(page, choose) -> str:
