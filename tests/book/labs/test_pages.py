@@ -10,6 +10,9 @@ from test_browser import BARRIERS, CONTROLS, DESK, FOCUSED, MOTIONS, OVERFLOW, P
 
 from book._ext.labs import LABS
 
+# Captions that are read only by scrolling sideways.
+CUT = """() => [...document.querySelectorAll('.lab caption')]
+  .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth).map(e => e.textContent)"""
 LARGEST = 3_000_000  # bytes of all that a lab's page needs and one without a lab does not
 
 
@@ -74,6 +77,7 @@ def test_nobody_is_kept_out(chromium, pages, name, scheme, view):
         page.evaluate(UNFOLDED)
         assert page.evaluate("document.documentElement.scrollWidth") <= view["width"]
         assert page.evaluate(OVERFLOW) == []
+        assert page.evaluate(CUT) == []
         assert page.evaluate(MOTIONS) == []
         assert wrong == []
         page.evaluate(AXE_SCRIPT)  # asks for the style sheets, which a page from disk may not
