@@ -22,7 +22,8 @@ LINES, EXPERIMENT = 350, 300
 ACROSS = {
     "test_accelerator", "test_api", "test_architecture", "test_book", "test_browser", "test_damaged_files",
     "test_defaults", "test_devices", "test_guides", "test_house", "test_licences", "test_mutants", "test_nbval_mutants",
-    "test_no_answers", "test_notebooks", "test_outputs", "test_policy", "test_pretend", "test_published", "test_toy_book",
+    "test_no_answers", "test_notebooks", "test_outputs", "test_policy", "test_pretend", "test_published",
+    "test_toy_book",
     "test_words", "attacks/test_pinned",
     "fairness/test_imports",
     "audit/test_guide",
