@@ -128,8 +128,8 @@ def provenance_told(*chapters: str) -> str:
         As in `records`.
     """
     lines = [provenance_line(chapter) for chapter in chapters]
-    unit = ("A *unit* is a part of the computation that is recorded by itself; those that are not here belong to larger "
-            "runs, or need what is not at hand.")  # fmt: skip
+    unit = ("A *unit* is a part of the computation that is recorded by itself; those that are not here belong to "
+            "larger runs, or need what is not at hand.")  # fmt: skip
     since = ("Where something has changed since, it is the package's code: these are the results of the version whose "
              "commit stands here, and were not made again with today's.")  # fmt: skip
     return " ".join([unit, *[since] * any("has changed since" in line for line in lines), *lines])
