@@ -71,9 +71,21 @@ def test_who_gains(flatter, groups, said):
 def test_a_gentler_training_is_said():
     worse = changes((-0.1, -0.05), (-0.1, -0.05), (-0.1, -0.05)).assign(before=0.86)
     assert cards.word_for_fairness(UP, worse, gentler=True) == "Flatter; at the end nobody gains."
-    early = {"rounds": 1.0, "alpha": fairer.ALPHA / 100, "poorest": {"value": 0.87, "low": 0.865, "high": 0.875}}
-    told = "after 1 round at 0.01 times the step the poorest gain 1.0 [0.5, 1.5]"
-    assert cards.word_for_early(early, worse) == told
+
+
+@pytest.mark.parametrize(
+    ("poorest", "said"),
+    [
+        ((0.01, 0.005, 0.015), "the poorest gain (+1.0 [+0.5, +1.5])"),
+        ((0.01, -0.005, 0.025), "no loss of the poorest is seen (+1.0 [-0.5, +2.5])"),
+        ((-0.01, -0.015, -0.005), "the poorest lose (-1.0 [-1.5, -0.5])"),
+    ],
+)
+def test_what_a_shorter_training_gives(poorest, said):
+    shorter = {
+        "rounds": 1.0, "alpha": fairer.ALPHA / 100, "poorest": dict(zip(("value", "low", "high"), poorest, strict=True))
+    }  # fmt: skip
+    assert cards.word_for_early(shorter) == f"after 1 round at 0.01 times the step, picked afterwards, {said}"
 
 
 def test_counts_are_words():
