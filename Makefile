@@ -60,7 +60,7 @@ versions:  ## Check the package with other versions than the pinned ones: AT=old
 	touch .venv-$(AT)/ready
 	$(MAKE) VENV=.venv-$(AT) units
 
-alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=text
+alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=words
 	$(BIN)/python -m tools.alone --only='$(ONLY)' $(if $(VERSIONS),--versions '$(VERSIONS)')
 
 links: $(READY)  ## Ask for every address that the book names, over the network
