@@ -25,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2
 three-threads := OMP_NUM_THREADS=3
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units machines versions alone links reproduce verify accelerator sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units barriers machines versions alone links reproduce verify accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -49,6 +49,9 @@ test: $(READY)  ## Check everything: style, pairs, units, the site in a browser,
 
 units: $(READY)  ## Check the package alone: neither the site nor the notebooks' outputs
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
+
+barriers: $(READY)  ## Let axe-core look at every page, in both themes, on a desk and on a phone; make test takes a sample
+	FAIRLIB_PAGES=all $(BIN)/python -m pytest tests/test_browser.py -k keeps_anyone_out
 
 versions:  ## Check the package with other versions than the pinned ones: AT=oldest or AT=newest of those allowed
 	$(if $(VERSIONS_$(AT)),,$(error say which versions: AT=oldest or AT=newest))

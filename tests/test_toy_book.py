@@ -272,7 +272,8 @@ PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADh
 SHOWN = nbformat.v4.new_output("display_data", data={"image/png": PICTURE}, metadata={"image/png": {"alt": "A dot"}})
 UNDESCRIBED = nbformat.v4.new_output("display_data", data={"image/png": PICTURE})
 CREDITS = nbformat.v4.new_output("display_data", data={"text/markdown": "Photographs: a dot by nobody."})
-FAULTY = "![A picture](gone.png)\n\n![](here.png)\n\nSee {doc}`nowhere`, {ref}`no-place` and {term}`no word`."
+FAULTY = "![A picture](gone.png)\n\n![](here.png)\n\nSee {doc}`nowhere`, {ref}`no-place` and {term}`no word`.\n\n"
+FAULTY += "[There](gone.md), says {cite:t}`nobody`."
 DRAWN = CHAPTER.replace("6 * 7", "plots.show(*plots.photographs(panels, alt))")
 
 
@@ -306,6 +307,8 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
         r"page\.md:9": "unknown document: '?(book/)?nowhere",
         r"page\.md:9:.*": "undefined label: '?no-place",
         r"page\.md:9: .*": "term not in glossary: '?no word",
+        r"page\.md:11": "cross-reference target not found: 'gone.md'",
+        r"page\.md:11:.*": 'could not find bibtex key "nobody"',
         r"tiled\.ipynb": "cell 3 shows photographs and not whose they are",
         r"uncredited\.ipynb": "cell 3 shows photographs and not whose they are",
         r"undescribed\.ipynb": "an output image has no alt text",
