@@ -17,16 +17,19 @@ from tools import notebooks, paper, render
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES = "A page that says what a toy needs."
-LINKED = """
-See {doc}`/book/changelog`, [elsewhere](https://example.org/there) and $x^2$.
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LINKED = f"""
+See {{doc}}`/book/changelog`, [elsewhere](https://example.org/there) and $x^2$.
 
-```{code-cell} ipython3
+<img src="data:image/png;base64,{PICTURE}" alt="A dot">
+
+```{{code-cell}} ipython3
 :tags: [hide-input]
 
 drawn_and_formatted = 1
 ```
 
-:::{admonition} Solution
+:::{{admonition}} Solution
 :class: dropdown
 
 Unfolded on paper.
@@ -268,7 +271,6 @@ def test_a_link_on_paper(address, place):
     assert paper.linked(address, "notebooks/a", {"notebooks/a", "book/b"}) == place
 
 
-PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SHOWN = nbformat.v4.new_output("display_data", data={"image/png": PICTURE}, metadata={"image/png": {"alt": "A dot"}})
 UNDESCRIBED = nbformat.v4.new_output("display_data", data={"image/png": PICTURE})
 CREDITS = nbformat.v4.new_output("display_data", data={"text/markdown": "Photographs: a dot by nobody."})

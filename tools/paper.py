@@ -10,7 +10,7 @@ import tomllib
 from datetime import date
 from html import escape
 from pathlib import Path
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup, Tag
@@ -34,7 +34,7 @@ FORMAT = {
 }  # fmt: skip
 PATIENCE = 1_200_000  # milliseconds: a busy machine may take its time
 # What the page should show and does not: pictures that are missing, formulas that are none.
-UNDRAWN = """() => [...[...document.images].filter(i => !i.naturalWidth).map(i => i.src),
+UNDRAWN = """() => [...[...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 120)),
   ...[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)]"""
 # A formula that is wider than the sheet is set smaller.
 FIT = """() => { for (const box of document.querySelectorAll('div.math')) {
@@ -75,7 +75,7 @@ def article(site: Path, page: str, pages: set[str]) -> Tag:
         else:
             tag["href"] = target
     for tag in found.select("[src]"):
-        tag["src"] = f"{site.name}/{beside(page, tag['src'])}" if "://" not in tag["src"] else tag["src"]
+        tag["src"] = tag["src"] if urlsplit(tag["src"]).scheme else f"{site.name}/{beside(page, tag['src'])}"
     for tag in found.select("details"):
         tag["open"] = ""
     for level in (5, 4, 3, 2, 1):
@@ -93,7 +93,7 @@ def beside(page: str, address: str) -> str:
 
 def linked(address: str, page: str, pages: set[str]) -> str | None:
     """Where a link of a page leads in the PDF: the web, a place in the PDF, or None where there is no such place."""
-    if "://" in address or address.startswith("mailto:"):
+    if urlsplit(address).scheme:
         return address
     path, fragment = urldefrag(address)
     target = beside(page, path).removesuffix(".html") if path else page
