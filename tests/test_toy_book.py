@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,15 +30,27 @@ See {{doc}}`/book/changelog`, [elsewhere](https://example.org/there) and $x^2$.
 drawn_and_formatted = 1
 ```
 
-:::{{admonition}} Solution
-:class: dropdown
+```{{code-cell}} ipython3
+---
+tags: [hide-cell]
+mystnb:
+  code_prompt_show: Solution
+  code_prompt_hide: Solution
+---
+unfolded = "on paper"
+```
 
-Unfolded on paper.
-:::
+```{{code-cell}} ipython3
+:tags: [hide-cell]
 
-## A section
+unfolded = "as well"
+```
+
+## Changelog
 
 Words.
+
+## A section whose title is so long that it takes two lines of a sheet of paper, or of a screen
 """
 CHAPTER = """\
 # Is it <b>bold</b> & fair?
@@ -230,18 +243,26 @@ def pdf(published) -> PdfReader:
     return PdfReader(paper.printed(published, published.parents[2]))
 
 
+def bookmarks(entries: list) -> Iterator[str]:
+    """Their titles, each followed by those within it."""
+    for entry in entries:
+        yield from bookmarks(entry) if isinstance(entry, list) else [entry.title.strip()]
+
+
 def test_the_pdf_has_every_page_its_contents_and_bookmarks(pdf):
     texts = [sheet.extract_text() for sheet in pdf.pages]
     whole = "\n".join(texts)
     assert pdf.metadata.title == "Fair and Robust?"
     assert "Fair and Robust?" in texts[0] and "Version 1.2.3" in texts[0]
-    assert "6 * 7" in whole and "Unfolded on paper." in whole and "drawn_and_formatted" not in whole
-    titles = paper.starts(pdf)
-    assert {"Contents", "Is it bold & fair?", "A section", "All", "Changelog"} <= set(titles)
-    for title in ("Is it bold & fair?", "Changelog"):
-        assert re.search(rf"{re.escape(title)}\s*{titles[title]}\n", texts[1] + "\n")
-        assert title in texts[titles[title] - 1]
-    assert [entry.title for entry in pdf.outline if not isinstance(entry, list)][-1] == "All"
+    assert "6 * 7" in whole and '"on paper"' in whole and '"as well"' in whole and "drawn_and_formatted" not in whole
+    assert "Solution" in whole and "code cell" not in whole
+    sections = re.findall("^## (.*)", LINKED, re.MULTILINE)
+    assert list(bookmarks(pdf.outline)) == ["Contents", "Is it bold & fair?", *sections, "All", "Changelog"]
+    numbers = paper.starts(pdf)
+    chapter, changelog = numbers["notebooks-chapter"], numbers["book-changelog"]  # "Changelog" is a section, too
+    assert re.search(rf"Is it bold & fair\?\s*{chapter}\n(?:.*\n)*.*Changelog\s*{changelog}\n", texts[1] + "\n")
+    assert "Is it bold & fair?" in texts[chapter - 1] and LINES in texts[changelog - 1]
+    assert chapter < changelog
 
 
 def test_the_links_of_the_pdf_lead_somewhere(pdf):

@@ -24,7 +24,8 @@ MARGINS = {"top": "20mm", "bottom": "22mm", "left": "20mm", "right": "20mm"}
 FOOTER = '<div style="width: 100%; font: 8pt sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 # What a reader of paper has no use for: ways to click, and the code that draws and formats, which the site folds.
 SCREEN = (
-    "a.headerlink, button, form, script, .ledger form, .meaning, details.above-input, .tag_hide-input > .cell_input"
+    "a.headerlink, button, form, script, .meaning, .tag_hide-input > :is(details, .cell_input), "
+    "summary:has(> :-soup-contains('code cell'))"
 )
 # Chromium's options: A4, with bookmarks from the headings, tags for who hears it, and the sheet's number.
 SHEET = {"width": 643, "height": 960}  # CSS pixels of A4 within the margins
@@ -44,7 +45,7 @@ FIT = """() => { for (const box of document.querySelectorAll('div.math')) {
 } }"""
 # The sheet's number behind each title in the contents.
 NUMBER = """numbers => { for (const line of document.querySelectorAll('nav a'))
-  line.querySelector('b').textContent = numbers[line.querySelector('span').textContent] ?? '' }"""
+  line.querySelector('b').textContent = numbers[line.hash.slice(1)] }"""
 
 
 def parts(root: Path = ROOT) -> dict[str, list[str]]:
@@ -152,18 +153,9 @@ def head(site: Path, page: str) -> str:
 
 
 def starts(reader: PdfReader) -> dict[str, int]:
-    """The number of the sheet (from 1) on which each bookmark's place is, by its title."""
-
-    def found(entries: list) -> dict[str, int]:
-        numbers = {}
-        for entry in entries:
-            more = found(entry) if isinstance(entry, list) else {
-                entry.title.strip(): reader.get_destination_page_number(entry) + 1
-            }  # fmt: skip
-            numbers = more | numbers  # of two places with one title, the first
-        return numbers
-
-    return found(reader.outline)
+    """The number of the sheet (from 1) on which each place is that a link leads to, by its id."""
+    places = reader.named_destinations.items()
+    return {name.removeprefix("/"): reader.get_destination_page_number(there) + 1 for name, there in places}
 
 
 def printed(site: Path, root: Path = ROOT) -> Path:
