@@ -265,6 +265,19 @@ def test_the_pdf_has_every_page_its_contents_and_bookmarks(pdf):
     assert chapter < changelog
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2.1. 2.1. The ideaThe idea", "2.1. The idea"),
+        ("A verdictA verdict", "A verdict"),
+        ("2.1. The idea", "2.1. The idea"),
+        ("Audit", "Audit"),
+    ],
+)
+def test_a_bookmark_says_its_title_once(written, meant):
+    assert paper.once(written) == meant
+
+
 def test_the_links_of_the_pdf_lead_somewhere(pdf):
     links = [note.get_object() for sheet in pdf.pages for note in sheet.get("/Annots", [])]
     outside = [link["/A"]["/URI"] for link in links if "/A" in link and "/URI" in link["/A"]]

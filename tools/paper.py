@@ -4,6 +4,7 @@ python -m tools.paper, after tools/render.py
 """
 
 import copy
+import re
 import shutil
 import sys
 import tomllib
@@ -15,7 +16,8 @@ from urllib.parse import urldefrag, urlsplit
 import yaml
 from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import sync_playwright
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -158,6 +160,24 @@ def starts(reader: PdfReader) -> dict[str, int]:
     return {name.removeprefix("/"): reader.get_destination_page_number(there) + 1 for name, there in places}
 
 
+def once(title: str) -> str:
+    """A bookmark's title, whose parts Chromium writes twice where a heading has moved to the next sheet."""
+    twice = re.fullmatch(r"(?:(\S+ )\1)?(.+)\2", title)
+    return (twice[1] or "") + twice[2] if twice else title
+
+
+def entitled(pdf: Path) -> None:
+    """Write each bookmark's title once."""
+    writer = PdfWriter(clone_from=pdf)
+    todo = [writer.root_object["/Outlines"]]
+    while todo:
+        entry = todo.pop().get_object()
+        if "/Title" in entry:
+            entry[NameObject("/Title")] = TextStringObject(once(entry["/Title"]))
+        todo += [entry[key] for key in ("/First", "/Next") if key in entry]
+    writer.write(pdf)
+
+
 def printed(site: Path, root: Path = ROOT) -> Path:
     """Print the book twice, the second time with the sheets' numbers in its contents; returns the file.
 
@@ -183,6 +203,7 @@ def printed(site: Path, root: Path = ROOT) -> Path:
         page.evaluate(NUMBER, starts(PdfReader(pdf)))
         page.pdf(path=pdf, **FORMAT)
         chromium.close()
+    entitled(pdf)
     page_path.unlink()
     return pdf
 
