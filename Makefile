@@ -25,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 three-threads := OMP_NUM_THREADS=3 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units mutants machines versions alone links reproduce verify accelerator sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units mutants barriers machines versions alone links reproduce verify accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -53,6 +53,9 @@ mutants: $(READY)  ## Change the package at random places and say which changes 
 units: $(READY)  ## Check the package alone: neither the site nor the notebooks' outputs
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
 
+barriers: $(READY)  ## Let axe-core look at every page, in both themes, on a desk and on a phone; make test takes a sample
+	FAIRLIB_PAGES=all $(BIN)/python -m pytest tests/test_browser.py -k keeps_anyone_out
+
 versions:  ## Check the package with other versions than the pinned ones: AT=oldest or AT=newest of those allowed
 	$(if $(VERSIONS_$(AT)),,$(error say which versions: AT=oldest or AT=newest))
 	test -d .venv-$(AT) || $(PYTHON) -m venv .venv-$(AT)
@@ -63,7 +66,7 @@ versions:  ## Check the package with other versions than the pinned ones: AT=old
 	touch .venv-$(AT)/ready
 	$(MAKE) VENV=.venv-$(AT) units
 
-alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=text
+alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=words
 	$(BIN)/python -m tools.alone --only='$(ONLY)' $(if $(VERSIONS),--versions '$(VERSIONS)')
 
 links: $(READY)  ## Ask for every address that the book names, over the network
