@@ -21,11 +21,11 @@ MACHINES := old laptop one-thread two-threads three-threads
 old := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 MKL_CBWR=COMPATIBLE
 laptop := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 one-thread := OMP_NUM_THREADS=1
-two-threads := OMP_NUM_THREADS=2
-three-threads := OMP_NUM_THREADS=3
+two-threads := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
+three-threads := OMP_NUM_THREADS=3 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units machines versions alone links reproduce verify accelerator sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units mutants barriers machines versions alone links reproduce verify accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -44,11 +44,17 @@ test: $(READY)  ## Check everything: style, pairs, units, the site in a browser,
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/python -m tools.notebooks check
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
-	$(BIN)/python -m pytest tests/test_book.py tests/test_browser.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/test_book.py tests/test_browser.py
 	$(TWO_AT_A_TIME) $(BIN)/python $(NBVAL)
+
+mutants: $(READY)  ## Change the package at random places and say which changes no test notices; MINUTES=2 for as long, SEED=n for which
+	$(BIN)/python -m tools.mutants $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 units: $(READY)  ## Check the package alone: neither the site nor the notebooks' outputs
 	$(TWO_AT_A_TIME) $(BIN)/python $(UNITS)
+
+barriers: $(READY)  ## Let axe-core look at every page, in both themes, on a desk and on a phone; make test takes a sample
+	FAIRLIB_PAGES=all $(BIN)/python -m pytest tests/test_browser.py -k keeps_anyone_out
 
 versions:  ## Check the package with other versions than the pinned ones: AT=oldest or AT=newest of those allowed
 	$(if $(VERSIONS_$(AT)),,$(error say which versions: AT=oldest or AT=newest))
@@ -60,7 +66,7 @@ versions:  ## Check the package with other versions than the pinned ones: AT=old
 	touch .venv-$(AT)/ready
 	$(MAKE) VENV=.venv-$(AT) units
 
-alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=text
+alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file or address of a `pip freeze`, ONLY=words
 	$(BIN)/python -m tools.alone --only='$(ONLY)' $(if $(VERSIONS),--versions '$(VERSIONS)')
 
 links: $(READY)  ## Ask for every address that the book names, over the network

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tools.render import render
 
@@ -17,9 +18,15 @@ def pytest_itemcollected(item):
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
-    """The folder of the site, built as `make html` builds it; a warning is an error."""
-    return render().parent
+def site(tmp_path_factory, worker_id) -> Path:
+    """The folder of the site, built as `make html` builds it, by the first worker that asks; a warning is an error."""
+    if worker_id == "master":
+        return render().parent
+    shared = tmp_path_factory.getbasetemp().parent
+    with FileLock(shared / "site.lock"):
+        if not (shared / "site").exists():
+            (shared / "site").write_text(str(render().parent))
+    return Path((shared / "site").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ START_OVER = """() => {
   document.querySelector('.lab form :is(select, input)').dispatchEvent(new Event('input', {bubbles: true}))
   document.querySelector('.lab-alert').textContent = ''
 }"""
+# Draws the same from here on.
+SEEDED = "seed => { const next = statistics.randomLcg(seed); Math.random = next }"
 
 
 @contextmanager
@@ -41,3 +43,13 @@ def says(page: Page, words: str, where: str = ".lab-answer") -> str:
         "([where, words]) => document.querySelector(where).textContent.includes(words)", arg=[where, words]
     )
     return page.locator(where).text_content()
+
+
+def begin(page: Page, seed: int = 1, **chosen: str) -> None:
+    """Begin a block of the lab `Can you see it?`."""
+    page.evaluate(SEEDED, seed)
+    for name, value in chosen.items():
+        page.select_option(f"[name={name}]", value)
+    page.locator("[name=observer]").fill("ada")
+    page.locator("[name=distance]").fill("57")
+    page.get_by_text("Begin a block").click()

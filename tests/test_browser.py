@@ -161,6 +161,22 @@ def test_a_page_needs_no_network_and_logs_no_error(browser, site, chapter):
     assert wrong == []
 
 
+def test_a_page_runs_no_script_and_asks_no_address_but_its_own(browser, site):
+    """What a stranger's words might bring into a page, were they not escaped."""
+    with opened(browser, (site / "notebooks" / "fgsm.html").as_uri()) as (page, wrong):
+        page.evaluate("""() => {
+            for (const [tag, has] of [
+                ["script", { textContent: "document.title = 'changed'" }],
+                ["script", { src: "data:text/javascript,document.title = 'changed'" }],
+                ["img", { src: "https://example.org/1.png" }],
+                ["iframe", { src: "https://example.org/" }],
+            ]) document.body.append(Object.assign(document.createElement(tag), has))
+        }""")
+        page.wait_for_function("document.querySelector('img[src*=example]').complete")
+        assert page.title() != "changed"
+        assert sum("Content Security Policy" in said for said in wrong) == 4
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_a_phone(browser, site, chapter, scheme):
@@ -186,8 +202,9 @@ def test_what_scrolls_on_a_phone_does_not_on_a_desk(browser, site):
 
 
 def test_a_stacked_table_fits_a_phone(browser, site):
-    """Its effects, the fourth column, are in sight without scrolling."""
+    """Unfolded, its effects, the fourth column, are in sight without scrolling."""
     with opened(browser, (site / "notebooks" / "ambiguities_hua.html").as_uri(), viewport=PHONE) as (page, _):
+        page.evaluate("for (const e of document.querySelectorAll('details')) e.open = true")
         cells = page.locator(".tag_stacked td:nth-child(4)")
         boxes = [cells.nth(i).bounding_box() for i in range(cells.count())]
         assert len(boxes) > 30

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,20 @@ def edit(root: Path, action) -> None:
 
 def test_the_books_pairs_are_sound():
     notebooks.check()
+
+
+def chapters() -> list[str]:
+    """The chapters to read: what stands before them, and checks them, is short or reads records."""
+    about = {"start", "ledger", "checked", "audit"}
+    return [p.stem for p in sorted((ROOT / "notebooks").glob("*.md")) if p.stem not in about and "check_" not in p.stem]
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_chapter_says_what_it_costs_before_its_first_long_cell(chapter):
+    """How long and on what, where the answer in plain words is; what follows asks for time."""
+    opening = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4).cells[:8]
+    [said] = re.findall(r"\*What it costs\*: (.*)", "\n".join(cell.source for cell in opening))
+    assert re.match(r"seconds\.|.*\b(?:minutes?|minute and a half) on (?:one|two) cores?\b", said)
 
 
 def test_executing_fills_in_everything(house):

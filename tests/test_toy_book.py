@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,24 +18,39 @@ from tools import notebooks, paper, render
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES = "A page that says what a toy needs."
-LINKED = """
-See {doc}`/book/changelog`, [elsewhere](https://example.org/there) and $x^2$.
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LINKED = f"""
+See {{doc}}`/book/changelog`, [elsewhere](https://example.org/there) and $x^2$.
 
-```{code-cell} ipython3
+<img src="data:image/png;base64,{PICTURE}" alt="A dot">
+
+```{{code-cell}} ipython3
 :tags: [hide-input]
 
 drawn_and_formatted = 1
 ```
 
-:::{admonition} Solution
-:class: dropdown
+```{{code-cell}} ipython3
+---
+tags: [hide-cell]
+mystnb:
+  code_prompt_show: Solution
+  code_prompt_hide: Solution
+---
+unfolded = "on paper"
+```
 
-Unfolded on paper.
-:::
+```{{code-cell}} ipython3
+:tags: [hide-cell]
 
-## A section
+unfolded = "as well"
+```
+
+## Changelog
 
 Words.
+
+## A section whose title is so long that it takes two lines of a sheet of paper, or of a screen
 """
 CHAPTER = """\
 # Is it <b>bold</b> & fair?
@@ -227,18 +243,39 @@ def pdf(published) -> PdfReader:
     return PdfReader(paper.printed(published, published.parents[2]))
 
 
+def bookmarks(entries: list) -> Iterator[str]:
+    """Their titles, each followed by those within it."""
+    for entry in entries:
+        yield from bookmarks(entry) if isinstance(entry, list) else [entry.title.strip()]
+
+
 def test_the_pdf_has_every_page_its_contents_and_bookmarks(pdf):
     texts = [sheet.extract_text() for sheet in pdf.pages]
     whole = "\n".join(texts)
     assert pdf.metadata.title == "Fair and Robust?"
     assert "Fair and Robust?" in texts[0] and "Version 1.2.3" in texts[0]
-    assert "6 * 7" in whole and "Unfolded on paper." in whole and "drawn_and_formatted" not in whole
-    titles = paper.starts(pdf)
-    assert {"Contents", "Is it bold & fair?", "A section", "All", "Changelog"} <= set(titles)
-    for title in ("Is it bold & fair?", "Changelog"):
-        assert re.search(rf"{re.escape(title)}\s*{titles[title]}\n", texts[1] + "\n")
-        assert title in texts[titles[title] - 1]
-    assert [entry.title for entry in pdf.outline if not isinstance(entry, list)][-1] == "All"
+    assert "6 * 7" in whole and '"on paper"' in whole and '"as well"' in whole and "drawn_and_formatted" not in whole
+    assert "Solution" in whole and "code cell" not in whole
+    sections = re.findall("^## (.*)", LINKED, re.MULTILINE)
+    assert list(bookmarks(pdf.outline)) == ["Contents", "Is it bold & fair?", *sections, "All", "Changelog"]
+    numbers = paper.starts(pdf)
+    chapter, changelog = numbers["notebooks-chapter"], numbers["book-changelog"]  # "Changelog" is a section, too
+    assert re.search(rf"Is it bold & fair\?\s*{chapter}\n(?:.*\n)*.*Changelog\s*{changelog}\n", texts[1] + "\n")
+    assert "Is it bold & fair?" in texts[chapter - 1] and LINES in texts[changelog - 1]
+    assert chapter < changelog
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2.1. 2.1. The ideaThe idea", "2.1. The idea"),
+        ("A verdictA verdict", "A verdict"),
+        ("2.1. The idea", "2.1. The idea"),
+        ("Audit", "Audit"),
+    ],
+)
+def test_a_bookmark_says_its_title_once(written, meant):
+    assert paper.once(written) == meant
 
 
 def test_the_links_of_the_pdf_lead_somewhere(pdf):
@@ -268,11 +305,11 @@ def test_a_link_on_paper(address, place):
     assert paper.linked(address, "notebooks/a", {"notebooks/a", "book/b"}) == place
 
 
-PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SHOWN = nbformat.v4.new_output("display_data", data={"image/png": PICTURE}, metadata={"image/png": {"alt": "A dot"}})
 UNDESCRIBED = nbformat.v4.new_output("display_data", data={"image/png": PICTURE})
 CREDITS = nbformat.v4.new_output("display_data", data={"text/markdown": "Photographs: a dot by nobody."})
-FAULTY = "![A picture](gone.png)\n\n![](here.png)\n\nSee {doc}`nowhere`, {ref}`no-place` and {term}`no word`."
+FAULTY = "![A picture](gone.png)\n\n![](here.png)\n\nSee {doc}`nowhere`, {ref}`no-place` and {term}`no word`.\n\n"
+FAULTY += "[There](gone.md), says {cite:t}`nobody`."
 DRAWN = CHAPTER.replace("6 * 7", "plots.show(*plots.photographs(panels, alt))")
 
 
@@ -306,6 +343,8 @@ def test_each_fault_ends_the_build_and_is_named(tmp_path, capfd):
         r"page\.md:9": "unknown document: '?(book/)?nowhere",
         r"page\.md:9:.*": "undefined label: '?no-place",
         r"page\.md:9: .*": "term not in glossary: '?no word",
+        r"page\.md:11": "cross-reference target not found: 'gone.md'",
+        r"page\.md:11:.*": 'could not find bibtex key "nobody"',
         r"tiled\.ipynb": "cell 3 shows photographs and not whose they are",
         r"uncredited\.ipynb": "cell 3 shows photographs and not whose they are",
         r"undescribed\.ipynb": "an output image has no alt text",

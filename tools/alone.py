@@ -90,9 +90,10 @@ def run(notebook: Path, folder: Path, python: Path, spec: str) -> str:
 
 
 def main(versions: str, only: str, keep: Path | None, root: Path = ROOT) -> list[str]:
-    """Run each notebook whose name holds `only`; returns those that failed, with what went wrong, as they end."""
-    chosen = [path for path in sorted((root / "notebooks").glob("*.ipynb")) if only in path.stem]
-    failed = [] if chosen else [f"no notebook's name holds {only!r}"]
+    """Run each notebook whose name holds a word of `only`; returns those that failed, with what went wrong."""
+    words = only.split() or [""]
+    chosen = [path for path in sorted((root / "notebooks").glob("*.ipynb")) if any(word in path.stem for word in words)]
+    failed = [] if chosen else [f"no notebook's name holds {' or '.join(map(repr, words))}"]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(keep or folder)
         pins = pinned(read(versions), asked(root)) if versions else []
@@ -110,7 +111,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--versions", default="", help="a `pip freeze`, as a file or an address: what is installed before"
     )
-    parser.add_argument("--only", default="", help="the notebooks whose names hold this")
+    parser.add_argument("--only", default="", help="the notebooks whose names hold one of these words")
     parser.add_argument("--keep", type=Path, help="an empty folder that stays, with the environment and the notebooks")
     options = parser.parse_args()
     sys.exit("\n\n".join(main(options.versions, options.only, options.keep)) or 0)

@@ -4,18 +4,20 @@ python -m tools.paper, after tools/render.py
 """
 
 import copy
+import re
 import shutil
 import sys
 import tomllib
 from datetime import date
 from html import escape
 from pathlib import Path
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import sync_playwright
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -24,7 +26,8 @@ MARGINS = {"top": "20mm", "bottom": "22mm", "left": "20mm", "right": "20mm"}
 FOOTER = '<div style="width: 100%; font: 8pt sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 # What a reader of paper has no use for: ways to click, and the code that draws and formats, which the site folds.
 SCREEN = (
-    "a.headerlink, button, form, script, .ledger form, .meaning, details.above-input, .tag_hide-input > .cell_input"
+    "a.headerlink, button, form, script, .meaning, .tag_hide-input > :is(details, .cell_input), "
+    "summary:has(> :-soup-contains('code cell'))"
 )
 # Chromium's options: A4, with bookmarks from the headings, tags for who hears it, and the sheet's number.
 SHEET = {"width": 643, "height": 960}  # CSS pixels of A4 within the margins
@@ -34,7 +37,7 @@ FORMAT = {
 }  # fmt: skip
 PATIENCE = 1_200_000  # milliseconds: a busy machine may take its time
 # What the page should show and does not: pictures that are missing, formulas that are none.
-UNDRAWN = """() => [...[...document.images].filter(i => !i.naturalWidth).map(i => i.src),
+UNDRAWN = """() => [...[...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 120)),
   ...[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)]"""
 # A formula that is wider than the sheet is set smaller.
 FIT = """() => { for (const box of document.querySelectorAll('div.math')) {
@@ -44,7 +47,7 @@ FIT = """() => { for (const box of document.querySelectorAll('div.math')) {
 } }"""
 # The sheet's number behind each title in the contents.
 NUMBER = """numbers => { for (const line of document.querySelectorAll('nav a'))
-  line.querySelector('b').textContent = numbers[line.querySelector('span').textContent] ?? '' }"""
+  line.querySelector('b').textContent = numbers[line.hash.slice(1)] }"""
 
 
 def parts(root: Path = ROOT) -> dict[str, list[str]]:
@@ -75,7 +78,7 @@ def article(site: Path, page: str, pages: set[str]) -> Tag:
         else:
             tag["href"] = target
     for tag in found.select("[src]"):
-        tag["src"] = f"{site.name}/{beside(page, tag['src'])}" if "://" not in tag["src"] else tag["src"]
+        tag["src"] = tag["src"] if urlsplit(tag["src"]).scheme else f"{site.name}/{beside(page, tag['src'])}"
     for tag in found.select("details"):
         tag["open"] = ""
     for level in (5, 4, 3, 2, 1):
@@ -93,7 +96,7 @@ def beside(page: str, address: str) -> str:
 
 def linked(address: str, page: str, pages: set[str]) -> str | None:
     """Where a link of a page leads in the PDF: the web, a place in the PDF, or None where there is no such place."""
-    if "://" in address or address.startswith("mailto:"):
+    if urlsplit(address).scheme:
         return address
     path, fragment = urldefrag(address)
     target = beside(page, path).removesuffix(".html") if path else page
@@ -152,18 +155,27 @@ def head(site: Path, page: str) -> str:
 
 
 def starts(reader: PdfReader) -> dict[str, int]:
-    """The number of the sheet (from 1) on which each bookmark's place is, by its title."""
+    """The number of the sheet (from 1) on which each place is that a link leads to, by its id."""
+    places = reader.named_destinations.items()
+    return {name.removeprefix("/"): reader.get_destination_page_number(there) + 1 for name, there in places}
 
-    def found(entries: list) -> dict[str, int]:
-        numbers = {}
-        for entry in entries:
-            more = found(entry) if isinstance(entry, list) else {
-                entry.title.strip(): reader.get_destination_page_number(entry) + 1
-            }  # fmt: skip
-            numbers = more | numbers  # of two places with one title, the first
-        return numbers
 
-    return found(reader.outline)
+def once(title: str) -> str:
+    """A bookmark's title, whose parts Chromium writes twice where a heading has moved to the next sheet."""
+    twice = re.fullmatch(r"(?:(\S+ )\1)?(.+)\2", title)
+    return (twice[1] or "") + twice[2] if twice else title
+
+
+def entitled(pdf: Path) -> None:
+    """Write each bookmark's title once."""
+    writer = PdfWriter(clone_from=pdf)
+    todo = [writer.root_object["/Outlines"]]
+    while todo:
+        entry = todo.pop().get_object()
+        if "/Title" in entry:
+            entry[NameObject("/Title")] = TextStringObject(once(entry["/Title"]))
+        todo += [entry[key] for key in ("/First", "/Next") if key in entry]
+    writer.write(pdf)
 
 
 def printed(site: Path, root: Path = ROOT) -> Path:
@@ -191,6 +203,7 @@ def printed(site: Path, root: Path = ROOT) -> Path:
         page.evaluate(NUMBER, starts(PdfReader(pdf)))
         page.pdf(path=pdf, **FORMAT)
         chromium.close()
+    entitled(pdf)
     page_path.unlink()
     return pdf
 

@@ -75,8 +75,8 @@ FORMS = {
 # Pages on which a word means something else, or nothing special.
 ELSEWHERE = {
     "budget": {"notebooks/perceptual_attack.md", "notebooks/table1.md"},
-    "centroid defence": {"book/guides/add.md", "notebooks/compression.md"},
-    "defended": {"notebooks/compression.md", "notebooks/table1.md"},
+    "centroid defence": {"book/guides/add.md", "notebooks/check_compression.md", "notebooks/compression.md"},
+    "defended": {"notebooks/check_compression.md", "notebooks/compression.md", "notebooks/table1.md"},
     "gain": {"notebooks/ssim_one_step.md"},
     "loss": {"notebooks/ambiguities.md"},
     "noise": {"notebooks/training.md"},

@@ -3,6 +3,11 @@
 import html
 from collections.abc import Iterable, Sequence
 
+# It holds all that it shows, runs nothing and asks nobody, whatever a manifest or a model brought into it.
+POLICY = (
+    '<meta http-equiv="Content-Security-Policy" '
+    """content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">"""
+)
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #ffffff; --soft: #5c5c5c; --rule: #dddddd; --tint: #f4f4f2; }
 @media (prefers-color-scheme: dark) {
@@ -55,7 +60,7 @@ def document(title: str, sections: Iterable[str]) -> str:
     """
     title = html.escape(title)
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{POLICY}\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n<main>\n<h1>{title}</h1>\n" + "\n".join(filter(None, sections)) + "\n</main>\n</body>\n</html>\n"
     )

@@ -109,6 +109,32 @@ def provenance_line(chapter: str) -> str:
     return line
 
 
+def provenance_told(*chapters: str) -> str:
+    """The lines of several chapters with what their words mean, for readers who meet them for the first time.
+
+    Parameters
+    ----------
+    *chapters : str
+        Of `units.chapters()`.
+
+    Returns
+    -------
+    str
+        What a unit is; where some are stale, what that means; `provenance_line` of each chapter.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As in `records`.
+    """
+    lines = [provenance_line(chapter) for chapter in chapters]
+    unit = ("A *unit* is a part of the computation that is recorded by itself; those that are not here belong to "
+            "larger runs, or need what is not at hand.")  # fmt: skip
+    since = ("Where something has changed since, it is the package's code: these are the results of the version whose "
+             "commit stands here, and were not made again with today's.")  # fmt: skip
+    return " ".join([unit, *[since] * any("has changed since" in line for line in lines), *lines])
+
+
 def reproduce(profile: str, only: str = "", *, jobs: int = -1) -> dict[str, str]:
     """Run a profile's units that have no record, or a stale one.
 

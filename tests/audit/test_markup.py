@@ -14,3 +14,6 @@ def test_cells_and_titles_are_text():
     ]
     assert cells == rows
     assert page.find("th")["scope"] == "col" and page.html["lang"] == "en"
+    head = str(page.head)
+    assert page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"].startswith("default-src 'none'; ")
+    assert head.index("Content-Security-Policy") < head.index("<title>") < head.index("<style>")

@@ -100,15 +100,15 @@ def test_torchvision_s_preset_prepares_the_images(photograph, name):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "words"),
     [
-        {"interpolation": "bilinear", "crop_pct": 0.95},
-        {"interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "squash"},
-        {"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "border"},
-        {"input_size": (3, 96, 128), "crop_pct": 0.9},
+        ({"interpolation": "bilinear", "crop_pct": 0.95}, "short side to"),
+        ({"interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "squash"}, "squashed to"),
+        ({"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "border"}, "with a border to"),
+        ({"input_size": (3, 96, 128), "crop_pct": 0.9}, "short side to"),
     ],
 )
-def test_timm_s_configuration_prepares_the_images(monkeypatch, photograph, changes):
+def test_timm_s_configuration_prepares_the_images(monkeypatch, photograph, changes, words):
     timm = pytest.importorskip("timm")
     network = timm.create_model("test_vit", pretrained=False)
     network.pretrained_cfg = network.default_cfg = timm.models.generate_default_cfgs(
@@ -123,6 +123,8 @@ def test_timm_s_configuration_prepares_the_images(monkeypatch, photograph, chang
     x = read_image(photograph, given.preparation)
     assert tuple(x.shape[1:]) == given.preparation.shape == config["input_size"][1:]
     assert torch.allclose(normalised(x, config["mean"], config["std"]), expected, atol=1e-5)
-    assert f"({config['interpolation']})" in given.preparation.description
+    said = given.preparation.description
+    assert f"({config['interpolation']}" in said
+    assert [way for way in ("short side to", "squashed to", "with a border to") if way in said] == [words]
     smaller = load_classifier("test_vit", 64)
     assert read_image(photograph, smaller.preparation).shape == (3, 64, 64)

@@ -116,6 +116,8 @@ def test_a_record_says_where_it_comes_from(log):
         f"Recorded on {expected['date']}: 1 of 7 units, 0 minutes of {expected['device']}, threads per"
     )
     assert "has changed since" not in line
+    told = runner.provenance_told("toy", "toy")
+    assert told.startswith("A *unit* is a part of the computation") and told.endswith(f"at hand. {line} {line}")
 
 
 def test_a_stale_record_is_made_again(log, capsys):
@@ -126,6 +128,7 @@ def test_a_stale_record_is_made_again(log, capsys):
     assert "6 units: 6 finished, 0 to run, 0 of them stale" in capsys.readouterr().out
     source.write_text(source.read_text().replace("(a.T @ a)", "(a.mT @ a)"))
     assert runner.provenance_line("toy").endswith(" What they rest on has changed since 6 of them.")
+    assert "it is the package's code" in runner.provenance_told("toy")
     assert len(runner.results("toy")) == 48
     runner.reproduce("embedded", jobs=1)
     assert starts(log) == {n: 2 for n in range(6)}

@@ -1,5 +1,5 @@
 // Bundles the packages that the labs use into book/_static/labs/vendor, as classic scripts: a page that is opened from
-// disk may load no modules. Run it as `npm ci && npm run vendor` in this folder.
+// disk may load no modules. Run it as `npm ci && npm run vendor` in this folder, or with another folder to write to.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const VENDOR = join(HERE, "..", "..", "book", "_static", "labs", "vendor");
+const VENDOR = process.argv[2] ?? join(HERE, "..", "..", "book", "_static", "labs", "vendor");
 const PACKAGES = join(HERE, "node_modules");
 
 // Of TensorFlow.js what two small networks and their gradients need: each kernel and gradient registers itself.
@@ -53,41 +53,50 @@ const tensorflow = () => {
 };
 
 const BUNDLES = {
-  tf: { contents: tensorflow(), packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-wasm", "long", "seedrandom"] },
+  tf: { contents: tensorflow() },
   statistics: {
     contents: `
       export { randomBinomial, randomLcg, randomNormal } from "d3-random";
       export { default as jStat } from "jstat";
       export { EigenvalueDecomposition, Matrix } from "ml-matrix";`,
-    packages: ["d3-random", "jstat", "ml-matrix"],
   },
-  uPlot: { contents: 'export { default } from "uplot";', packages: ["uplot"], footer: "uPlot = uPlot.default;" },
+  uPlot: { contents: 'export { default } from "uplot";', footer: "uPlot = uPlot.default;" },
 };
 
-// The parts of TensorFlow.js that are named above, not all; and no threads that share memory, which a page from disk lacks.
+// Of each package what is named above or needed by it, not all; and no threads that share memory, which a page from disk
+// lacks.
+const DISTRIBUTIONS = ["core", "special", "distribution"]; // of jStat, whose parts are one script, no modules
 const small = {
   name: "small",
   setup: ({ onResolve, onLoad }) => {
-    const path = join(PACKAGES, "@tensorflow/tfjs-core/dist/base.js");
-    onResolve({ filter: /^@tensorflow\/tfjs-core$/ }, () => ({ path }));
+    onResolve({ filter: /^@tensorflow\/tfjs-core$/ }, () => ({ path: join(PACKAGES, "@tensorflow/tfjs-core/dist/base.js") }));
+    onResolve({ filter: /^ml-matrix$/ }, () => ({ path: join(PACKAGES, "ml-matrix/src/index.js"), sideEffects: false }));
     onResolve({ filter: /threaded-simd/ }, (module) => ({ path: module.path, namespace: "threads" }));
     const contents = "export default null; export const wasmWorkerContents = '';";
     onLoad({ filter: /.*/, namespace: "threads" }, () => ({ contents }));
+    onLoad({ filter: /jstat.dist.jstat\.js$/ }, () => {
+      const parts = DISTRIBUTIONS.map((part) => readFileSync(join(PACKAGES, "jstat/src", `${part}.js`), "utf8"));
+      return { contents: [...parts, "module.exports = jStat;"].join("\n") };
+    });
   },
 };
 
+// A package's licence, or the head of its code, which names the licence whose text stands below.
+const text = (folder, main) => {
+  const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].map((name) => join(folder, name)).find((path) => existsSync(path));
+  if (file) return readFileSync(file, "utf8");
+  return readFileSync(join(folder, main), "utf8").match(/@license\n([^]*?)\n \* ===/)[1].replaceAll(/^ \* ?/gm, "");
+};
 const licence = (name) => {
   const folder = join(PACKAGES, name);
-  const { version, license, licenses, author } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].map((n) => join(folder, n)).find((path) => existsSync(path));
-  const said = license ?? licenses.map(({ type }) => type).join();
-  const text = file ? readFileSync(file, "utf8") : `Its package carries no licence's text. (${author?.name ?? author ?? "the TensorFlow authors"})`;
-  return `${name} ${version}, ${said}\n\n${text.trim()}\n`;
+  const { version, license, licenses, main } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return `${name} ${version}, ${license ?? licenses.map(({ type }) => type).join()}\n\n${text(folder, main).replaceAll("\r", "").trim()}\n`;
 };
 
 mkdirSync(VENDOR, { recursive: true });
+const packages = new Set(); // those of which a bundle has any code
 for (const [name, { contents, footer }] of Object.entries(BUNDLES)) {
-  await build({
+  const { metafile } = await build({
     stdin: { contents, resolveDir: HERE },
     outfile: join(VENDOR, `${name}.min.js`),
     bundle: true,
@@ -100,11 +109,16 @@ for (const [name, { contents, footer }] of Object.entries(BUNDLES)) {
     external: ["util"],
     plugins: [small],
     logLevel: "warning",
+    metafile: true,
   });
+  for (const { inputs } of Object.values(metafile.outputs)) {
+    const used = Object.keys(inputs).filter((path) => inputs[path].bytesInOutput);
+    for (const path of used) packages.add(path.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1]);
+  }
 }
 const binary = readFileSync(join(PACKAGES, "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm"));
 const zipped = gzipSync(binary, { level: 9 }).toString("base64"); // as text: a page from disk may fetch no file
 writeFileSync(join(VENDOR, "tfBinary.js"), `// Made by tools/labs/vendor.js; licences in LICENSES.txt.\nwindow.tfBinary = "${zipped}";\n`);
 copyFileSync(join(PACKAGES, "uplot", "dist", "uPlot.min.css"), join(VENDOR, "uPlot.min.css"));
-const packages = Object.values(BUNDLES).flatMap((bundle) => bundle.packages);
-writeFileSync(join(VENDOR, "LICENSES.txt"), packages.map(licence).join(`\n${"-".repeat(80)}\n\n`));
+packages.delete(undefined); // what stands above, and the modules that `small` leaves empty
+writeFileSync(join(VENDOR, "LICENSES.txt"), [...packages].sort().map(licence).join(`\n${"-".repeat(80)}\n\n`));

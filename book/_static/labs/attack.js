@@ -129,7 +129,7 @@
         point = next;
         steps += 1;
       } while (performance.now() < until);
-      draw();
+      if (finished() || !labs.still()) draw();
       if (!finished()) walk();
     });
 
@@ -212,7 +212,7 @@
       const what = { name: attack.value, iterations: iterations.valueAsNumber };
       const labels = sets[set.value].labels;
       sweeping = labs.sweep({ net, look, pixels: pixels[set.value][0], labels, attack: what }, (done) => {
-        plotted();
+        if (done || !labs.still()) plotted();
         place.dataset.swept = done;
       });
     };

@@ -39,6 +39,9 @@ window.labs = window.labs ?? {};
     else begin();
   };
 
+  // Whether the reader wants nothing to move: then what would grow on the page is drawn once, when it is done.
+  const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // A uPlot chart as wide as its place, in the colours of the theme, drawn again when either changes.
@@ -79,5 +82,5 @@ window.labs = window.labs ?? {};
 
   const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 2 : 0)} %`;
 
-  Object.assign(labs, { bytes, chart, colour, floats, framewise, percent, spoken, start, wilson });
+  Object.assign(labs, { bytes, chart, colour, floats, framewise, percent, spoken, start, still, wilson });
 })();

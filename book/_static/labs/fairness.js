@@ -171,11 +171,12 @@
         const what = own ? "If all countries of this audit were served alike, that would be a false alarm" : set.slope === 0 ? "The true slope is zero: each is a false alarm, and five in a hundred are allowed" : `The true slope is ${number(set.slope, 3)}: this is the test's power`;
         said.push(`${what}.`);
         find(".lab-worlds").textContent = said.join(" ");
-        draw(slopes);
+        const done = slopes.length === WORLDS;
+        if (done || !labs.still()) draw(slopes);
         histogram.ariaLabel = `Histogram of ${slopes.length} slopes, from ${number(Math.min(...slopes))} to ${number(Math.max(...slopes))}. ${said[0]}`;
         place.dataset.worlds = slopes.length;
-        if (slopes.length < WORLDS) setTimeout(() => requestAnimationFrame(go));
-        else speak(said.join(" "));
+        if (done) speak(said.join(" "));
+        else setTimeout(() => requestAnimationFrame(go));
       };
       go();
     };

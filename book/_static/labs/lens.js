@@ -30,7 +30,7 @@
     for (let i = 0; i < side * side; i++) {
       const off = Math.hypot((i % side) - x, Math.floor(i / side) - y) - radius;
       if (off > 1) continue;
-      const from = off > 0 ? [255, 255, 255] : off > -1 ? [0, 0, 0] : inside.slice(3 * i, 3 * i + 3);
+      const from = off > 0 ? [255, 255, 255] : off > -1 ? [0, 0, 0] : inside.subarray(3 * i, 3 * i + 3);
       seen.set(from, 3 * i);
     }
     return seen;

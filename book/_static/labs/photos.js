@@ -43,7 +43,8 @@ window.labs = window.labs ?? {};
   const paint = (canvas, rgb) => {
     const context = canvas.getContext("2d");
     const image = context.createImageData(canvas.width, canvas.height);
-    for (let i = 0; i < rgb.length / 3; i++) image.data.set([rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], 255], 4 * i);
+    image.data.fill(255);
+    for (let i = 0; i < rgb.length; i++) image.data[i + Math.floor(i / 3)] = rgb[i];
     context.putImageData(image, 0, 0);
   };
 

@@ -174,12 +174,17 @@
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     });
-    addEventListener("resize", () => running && laid());
 
     const stripe = find(".lab-bar");
-    labs.fitted(stripe);
     labs.paint(stripe, new Uint8Array(3 * stripe.width * stripe.height).fill(GREY));
-    addEventListener("resize", () => labs.fitted(stripe));
+    // What is fitted stays so when the window changes, and when something above it on the page does.
+    const settled = () => {
+      labs.fitted(stripe);
+      if (running) laid();
+    };
+    settled();
+    addEventListener("resize", settled);
+    new ResizeObserver(settled).observe(document.body);
     blank();
     tabled();
     place.dataset.ready = true;

@@ -4,6 +4,6 @@
 """
 
 from fairlib.book.front.cards import Answer, above, answers, below
-from fairlib.book.front.numbers import gains, pictures, thirds
+from fairlib.book.front.numbers import early, gains, pictures, thirds
 
-__all__ = ["Answer", "above", "answers", "below", "gains", "pictures", "thirds"]
+__all__ = ["Answer", "above", "answers", "below", "early", "gains", "pictures", "thirds"]

@@ -12,7 +12,7 @@ from fairlib import data
 from fairlib.book import claims, headlines
 from fairlib.book.claims import REPRODUCED, Estimate
 from fairlib.book.experiments import fairer
-from fairlib.book.front.numbers import AWARE, NOBODY, UNAWARE, farther, gains, thirds
+from fairlib.book.front.numbers import AWARE, NOBODY, UNAWARE, early, farther, gains, thirds
 
 COUNTS = ("none", "one", "two", "three", "four")
 
@@ -193,40 +193,38 @@ def fairness() -> Answer:
     """Whether training on such attacks makes a model fairer."""
     flatter, groups = claims.recorded("fairer")["slope/start_minus_ours"], thirds()
     depends = "follows wealth less, and falls" if rises(flatter) else "falls"
-    early = fairer.early(fairer.frontier())
+    shorter = early()
     return Answer(
         "Does training on such attacks make a model fairer?",
-        word_for_fairness(flatter, groups, gentler=bool(early)),
+        word_for_fairness(flatter, groups, gentler=bool(shorter) and shorter["poorest"]["low"] > 0),
         "fairer/poor_accuracy/ours_minus_start, of 100",
         f"right answers in 100 for the poorest third of the countries. Accuracy {depends} in "
         f"{told(groups['high'] < 0)} thirds",
         "The start model is the network before that training; an arm is one way of training it. The world is made up, "
         "its wealth is not. Trained as long as in the paper"
-        + (f"; {word_for_early(early, groups)}." if early else ", at a step that it does not print."),
+        + (f"; {word_for_early(shorter)}." if shorter else ", at a step that it does not print."),
         "fairer",
         "Who gains",
     )
 
 
-def word_for_early(early: dict, groups: pd.DataFrame) -> str:
+def word_for_early(shorter: dict) -> str:
     """What a shorter training gives the poorest third.
 
     Parameters
     ----------
-    early : dict
-        As `fairer.early` gives it, not empty.
-    groups : pandas.DataFrame
-        As in `word_for_fairness`, with `before`.
+    shorter : dict
+        As `early` gives it, not empty.
 
     Returns
     -------
     str
-        How short, and by how many of 100 the poorest third is better off.
+        How short, whether the poorest third gains or loses, and by how many of 100.
     """
-    before, after = groups["before"].iloc[0], early["poorest"]
-    gain, low, high = (100 * (after[end] - before) for end in ("value", "low", "high"))
-    length = f"{early['rounds']:.0f} round at {early['alpha'] / fairer.ALPHA:.2g} times the step"
-    return f"after {length} the poorest gain {gain:.1f} [{low:.1f}, {high:.1f}]"
+    gain, low, high = (100 * shorter["poorest"][end] for end in ("value", "low", "high"))
+    length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} times the step"
+    who = "the poorest gain" if low > 0 else "the poorest lose" if high < 0 else "no loss of the poorest is seen"
+    return f"after {length}, picked afterwards, {who} ({gain:+.1f} [{low:+.1f}, {high:+.1f}])"
 
 
 def word_for_fairness(flatter: Estimate, groups: pd.DataFrame, *, gentler: bool = False) -> str:

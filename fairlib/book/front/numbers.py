@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from fairlib import intervals
-from fairlib.book import claims
+from fairlib.book import claims, runner
 from fairlib.book.claims import Estimate
-from fairlib.book.experiments import fairer
+from fairlib.book.experiments import fairer, shared
 
 PAIRS = {  # what a newcomer calls the first paper's four cases: a network on a data set
     "FullyConnected/MNIST": "digits, plain net",
@@ -71,6 +71,32 @@ def thirds() -> pd.DataFrame:
         change = intervals.over_seeds((after - before) @ weights)
         rows[name] = {"before": (before @ weights).item()} | {end: change[end] for end in ("value", "low", "high")}
     return pd.DataFrame(rows).T
+
+
+def early() -> dict[str, float | dict[str, float]]:
+    """What the shorter training of `fairer.early` changes, with countries and adversarial data sets drawn anew.
+
+    Returns
+    -------
+    dict
+        `alpha` and `rounds`, the training's; `slope` and `poorest`, what it adds to the slope and to the accuracy in
+        the poorest third, with `value`, `low`, `high`. Empty where there is no such training.
+    """
+    point = fairer.early(fairer.frontier())
+    if not point:
+        return {}
+    countries = fairer.held_out()
+    there = countries["n"].to_numpy() > 0
+    log_gdp, n = countries.loc[there, "log_gdp"].to_numpy(), countries.loc[there, "n"].to_numpy()
+    rows = shared.largest(runner.results("frontier"), ["arm", "seed"])
+    rows = rows[(rows["arm"] == "ours") & (rows["alpha"] == point["alpha"]) & (rows["rounds"] == point["rounds"])]
+    right = np.stack([np.mean(list(own), axis=0) for _, own in rows.groupby("seed")["right"]])
+    arms = [fairer.accuracies("start"), right[:, there] / n]
+    poor = np.flatnonzero(countries.index[there].isin(fairer.poorest_countries()))
+    slope = shared.country_draws(shared.slope_of(log_gdp, n), len(n), arms)
+    worst = shared.country_draws(shared.accuracy_of(n[poor]), len(poor), [one[:, poor] for one in arms])
+    added = {name: shared.percentiles(d[:, 1] - d[:, 0]) for name, d in (("slope", slope), ("poorest", worst))}
+    return {"alpha": point["alpha"], "rounds": point["rounds"]} | added
 
 
 def pictures() -> list[tuple[pd.DataFrame, str]]:

@@ -98,13 +98,13 @@ ROUNDINGS = {  # markers of `roundings`
 
 @styled
 def roundings(measured: pd.DataFrame, published: pd.DataFrame, walk: pd.DataFrame) -> tuple[Figure, str]:
-    """L2 and Linf against L1 of attacked images, on logarithmic axes.
+    """L2 and Linf against L1 of attacked images, on logarithmic axes, a row of panels for each attack.
 
     Parameters
     ----------
     measured : pandas.DataFrame
-        Rows of `quantise` (a key of `ROUNDINGS`), `L1`, `L2`, `Linf`, an open mark per image; attacks that change
-        nothing are left out.
+        Rows of `method` (`pgd`, else Algorithm 1), `quantise` (a key of `ROUNDINGS`), `L1`, `L2`, `Linf`, an open mark
+        per image; attacks that change nothing are left out.
     published : pandas.DataFrame
         `L1`, `L2`, `Linf` of the paper, in grey; the index names the methods.
     walk : pandas.DataFrame
@@ -115,21 +115,32 @@ def roundings(measured: pd.DataFrame, published: pd.DataFrame, walk: pd.DataFram
     tuple of matplotlib.figure.Figure and str
         The figure, and the text for those who don't see it.
     """
-    figure, axes = grid(1, 2, 2.9)
+    figure, axes = grid(2, 2, 3.6)
+    for above, below in axes.T:
+        below.sharex(above)
+        below.sharey(above)
     measured = measured[measured["L1"] > 0]
-    for axis, norm in zip(axes.flat, ("L2", "Linf"), strict=True):
-        for quantise, points in measured.groupby("quantise", sort=False):
-            style = {"s": 10, "facecolors": "none", "marker": ROUNDINGS[quantise]["marker"], "lw": 0.7}
-            axis.scatter(
-                points["L1"], points[norm], edgecolors=ROUNDINGS[quantise]["color"],
-                label=quantise.replace("_", " "), **style,
-            )  # fmt: skip
-        axis.plot(walk["L1"], walk[norm], color="black", lw=1, label="floor, derived")
-        axis.plot(published["L1"], published[norm], "D", color=PAPER, markersize=5, label="paper")
-        axis.set(xscale="log", yscale="log", xlabel="L1", ylabel=norm)
+    attack = measured["method"].eq("pgd").map({True: "PGD", False: "Algorithm 1"})
+    printed = published.groupby(published.index == "pgd")
+    for row, name in zip(axes, ("PGD", "Algorithm 1"), strict=True):
+        for axis, norm in zip(row, ("L2", "Linf"), strict=True):
+            for quantise, points in measured[attack == name].groupby("quantise", sort=False):
+                style = {"s": 10, "facecolors": "none", "marker": ROUNDINGS[quantise]["marker"], "lw": 0.7}
+                axis.scatter(
+                    points["L1"], points[norm], edgecolors=ROUNDINGS[quantise]["color"],
+                    label=quantise.replace("_", " "), **style,
+                )  # fmt: skip
+            axis.plot(walk["L1"], walk[norm], color="black", lw=1, label="floor, derived")
+            paper = printed.get_group(name == "PGD")
+            axis.plot(paper["L1"], paper[norm], "D", color=PAPER, markersize=5, label="paper")
+            axis.set(xscale="log", yscale="log", xlabel="L1", title=f"{name}, {norm}")
+            axis.label_outer()
+            axis.tick_params(labelleft=True)
     legend_below(figure, axes, columns=3)
-    told = [f"{q}: median L1 {g['L1'].median():.3g}, L2 {g['L2'].median():.2g}, Linf {g['Linf'].median():.2g}"
-            for q, g in measured.groupby("quantise", sort=False)]  # fmt: skip
+    told = [
+        f"{name}, {q}: median L1 {g['L1'].median():.3g}, L2 {g['L2'].median():.2g}, Linf {g['Linf'].median():.2g}"
+        for (name, q), g in measured.groupby([attack, "quantise"], sort=False)
+    ]
     told += [f"paper, {m}: {r.L1:.0f}, {r.L2:.2f}, {r.Linf:.3f}" for m, r in published.iterrows()]
     return figure, f"L2 and Linf against L1 of attacked images, rounding by rounding. {'; '.join(told)}."
 

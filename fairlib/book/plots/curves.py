@@ -78,6 +78,8 @@ SCALING = {  # line by line of `scaling`
     "counted": {"color": "black", "ls": ":"},
     "as printed, 1 image": {"color": "#009E73", "marker": "^"},
     "as printed, counted": {"color": "#009E73", "ls": ":"},
+    "timed": {"color": COLOURS["defended"], "marker": "s", "ls": ""},
+    "power law": {"color": "black", "lw": 0.8},
 }
 
 
@@ -100,7 +102,9 @@ def scaling(panels: Mapping[tuple[str, str], pd.DataFrame]) -> tuple[Figure, str
     for axis, ((x, y), frame) in zip(axes.flat, panels.items(), strict=True):
         for line, points in frame.groupby("line", sort=False):
             error = [points["value"] - points["low"], points["high"] - points["value"]]
-            axis.errorbar(points["size"], points["value"], error, label=line, markersize=4, lw=1.2, **SCALING[line])
+            axis.errorbar(
+                points["size"], points["value"], error, label=line, **{"markersize": 4, "lw": 1.2} | SCALING[line]
+            )
             first, last = points.iloc[0], points.iloc[-1]
             told.append(f"{y}, {line}: {first.value:.2g} at {first['size']:g}, {last.value:.2g} at {last['size']:g}.")
         axis.set(xscale="log", yscale="log", xlabel=x, ylabel=y)

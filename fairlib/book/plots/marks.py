@@ -143,7 +143,9 @@ SERIES = [  # markers of `dots`, in turn
 
 
 @styled
-def dots(frame: pd.DataFrame, xlabel: str, *, ratio: bool = False) -> tuple[Figure, str]:
+def dots(
+    frame: pd.DataFrame, xlabel: str, *, ratio: bool = False, mark: tuple[float, str] | None = None
+) -> tuple[Figure, str]:
     """Numbers with their intervals, a row per label, a marker per series, a line where there is no difference.
 
     Parameters
@@ -155,6 +157,8 @@ def dots(frame: pd.DataFrame, xlabel: str, *, ratio: bool = False) -> tuple[Figu
         What the numbers are.
     ratio : bool
         Whether they are ratios, on a logarithmic axis with the line at one; else the line is at zero.
+    mark : tuple of float and str, optional
+        Where a dashed line stands as well, and what it is called.
 
     Returns
     -------
@@ -177,6 +181,9 @@ def dots(frame: pd.DataFrame, xlabel: str, *, ratio: bool = False) -> tuple[Figu
         rows = frame[frame["label"] == label].itertuples()
         told.append(f"{label}: {', '.join(_said(r, '.2g' if ratio else '+.2f') for r in rows)}.")
     axis.axvline(int(ratio), color="black", lw=1)
+    if mark:
+        axis.axvline(mark[0], color="black", lw=1, ls="--", label=mark[1])
+        told.append(f"A dashed line at {mark[0]:g}: {mark[1]}.")
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
     if ratio:
         axis.set_xscale("log")

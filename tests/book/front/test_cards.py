@@ -1,16 +1,18 @@
 """The first page's words follow its numbers: each is turned here, and the cards say what the records say."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from book.claims.hand_made import at
+from PIL import Image
+from PIL.ExifTags import Base
 
 from fairlib.book import claims, front, headlines
 from fairlib.book.claims import NOT_REPRODUCED, PARTLY, REPRODUCED
 from fairlib.book.experiments import fairer
 from fairlib.book.front import cards, numbers
+from tools import readme
 
 UP, DOWN, OPEN = at(0.1, 0.05, 0.15), at(-0.1, -0.15, -0.05), at(0.01, -0.02, 0.04)
 
@@ -71,9 +73,21 @@ def test_who_gains(flatter, groups, said):
 def test_a_gentler_training_is_said():
     worse = changes((-0.1, -0.05), (-0.1, -0.05), (-0.1, -0.05)).assign(before=0.86)
     assert cards.word_for_fairness(UP, worse, gentler=True) == "Flatter; at the end nobody gains."
-    early = {"rounds": 1.0, "alpha": fairer.ALPHA / 100, "poorest": {"value": 0.87, "low": 0.865, "high": 0.875}}
-    told = "after 1 round at 0.01 times the step the poorest gain 1.0 [0.5, 1.5]"
-    assert cards.word_for_early(early, worse) == told
+
+
+@pytest.mark.parametrize(
+    ("poorest", "said"),
+    [
+        ((0.01, 0.005, 0.015), "the poorest gain (+1.0 [+0.5, +1.5])"),
+        ((0.01, -0.005, 0.025), "no loss of the poorest is seen (+1.0 [-0.5, +2.5])"),
+        ((-0.01, -0.015, -0.005), "the poorest lose (-1.0 [-1.5, -0.5])"),
+    ],
+)
+def test_what_a_shorter_training_gives(poorest, said):
+    shorter = {
+        "rounds": 1.0, "alpha": fairer.ALPHA / 100, "poorest": dict(zip(("value", "low", "high"), poorest, strict=True))
+    }  # fmt: skip
+    assert cards.word_for_early(shorter) == f"after 1 round at 0.01 times the step, picked afterwards, {said}"
 
 
 def test_counts_are_words():
@@ -97,10 +111,14 @@ def test_each_card_has_one_number_its_basis_and_a_way_to_its_chapter(four):
         assert card.says in front.above(card)
 
 
-def test_the_readme_says_the_same(four):
-    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text()
-    said = re.findall(r"^- (.*\?) \*\*(.*)\*\*$", readme, re.MULTILINE)
-    assert said == [(card.question, card.says) for card in four]
+def test_the_readme_says_and_shows_the_same_before_all_else(four):
+    first = (readme.ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
+    [block] = readme.BLOCK.findall(first)
+    assert block == readme.block(), "run `python -m tools.readme`"
+    with Image.open(readme.ROOT / readme.PICTURE) as image:
+        assert image.getexif()[Base.ImageDescription] == readme.told(), "run `python -m tools.readme`"
+    said = re.findall(r"^- (.*?\?) \*\*(.*?)\*\* (\S+ \[.*?\]) ", block, re.MULTILINE)
+    assert said == [(card.question, card.says, headlines.number(card.key)) for card in four]
 
 
 def test_the_cards_count_what_the_chapters_recorded(four):

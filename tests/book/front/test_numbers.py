@@ -49,6 +49,17 @@ def test_thirds_against_a_count_of_images():
         assert found.loc[name, "value"] == pytest.approx(changes[f"{name} third"], abs=0.02)
 
 
+def test_the_shorter_training_against_its_point():
+    """The values are those of the point on the path; the intervals hold them, and are wider than over data sets."""
+    found, point = front.early(), fairer.early(fairer.frontier())
+    begin = fairer.start_point().iloc[0]
+    for name in ("slope", "poorest"):
+        ends = found[name]
+        assert ends["value"] == pytest.approx(point[name]["value"] - begin[name], abs=1e-9)
+        assert ends["low"] <= ends["value"] <= ends["high"]
+        assert ends["high"] - ends["low"] > point[name]["high"] - point[name]["low"]
+
+
 def test_after_is_before_and_the_change(drawn):
     frame, _ = drawn[3]
     groups = front.thirds()

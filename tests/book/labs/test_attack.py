@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from labs_pages import says
+from labs_pages import lab, says
 from PIL import Image
 
 from fairlib import attacks, data, runtime, training
@@ -30,6 +30,21 @@ COMPUTED = """async ({ key, images, labels, eps, iterations, ties }) => {
     const { votes, winner } = labs.vote(distance, alpha, {ties: ties[i]})
     return {gradient: [...gradient.dataSync()], answer, votes, winner}
   })
+}"""
+
+DROPPED = """bytes => {
+  const dataTransfer = new DataTransfer()
+  dataTransfer.items.add(new File([new Uint8Array(bytes)], 'dropped.png', {type: 'image/png'}))
+  document.querySelector('[data-drop]').dispatchEvent(new DragEvent('drop', { dataTransfer, cancelable: true }))
+}"""
+# How often the attacked image is painted from now on, in `window.painted`.
+PAINTED = """() => {
+  const { putImageData } = CanvasRenderingContext2D.prototype
+  CanvasRenderingContext2D.prototype.putImageData = function (...all) {
+    window.painted += this.canvas.dataset.picture === 'attacked'
+    return putImageData.apply(this, all)
+  }
+  window.painted = 0
 }"""
 
 
@@ -193,6 +208,32 @@ def test_a_file_gets_a_sentence(page, file, sentence):
     assert sentence in page.locator(".lab-alert").text_content()
     own = page.locator("[data-picture=clean]").get_attribute("aria-label") == "Your picture, 28 x 28 pixels"
     assert own == ("made grey" in sentence or "swapped" in sentence)
+
+
+def test_a_picture_is_dropped(page, one_thread):
+    """A test image that the page does not have, dropped as a file, gets the package's answers and votes."""
+    network, defence, votes = expected("LeNet5", "MNIST", 250, 0.1)
+    x, y = (part[250] for part in data.load("MNIST", "test"))
+    png = io.BytesIO()
+    Image.fromarray((255 * x[0]).round().byte().numpy()).save(png, "PNG")
+    page.evaluate(DROPPED, list(png.getvalue()))
+    said = says(page, f"more than 0.10, it says {network} (")
+    assert page.locator(".lab-alert").text_content() == "dropped.png: made grey and 28 x 28."
+    assert page.locator("[name=truth]").input_value() == str(int(y)), "what the network says of it as it is"
+    assert f"The defence says {defence if defence >= 0 else 'nobody'}" in said
+    assert [int(text) for text in shown(page, 7)] == votes
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_steps_are_not_shown_to_who_wants_nothing_to_move(chromium, pages, motion):
+    with lab(chromium, pages, "attack", reduced_motion=motion) as (page, wrong):
+        page.locator("[name=iterations]").fill("40")
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        page.evaluate(PAINTED)
+        page.select_option("[name=attack]", "pgd")
+        says(page, "step 40 of 40", ".lab-spoken")
+        assert (page.evaluate("window.painted") == 1) == (motion == "reduce")
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", ["image", "iterations"])

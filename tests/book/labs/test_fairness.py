@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from labs_pages import says
+from labs_pages import lab, says
 
 from fairlib import fairness, geography
+from fairlib.audit.report import analyse, jsonable
 
 WORLDS = """worlds => worlds.map(({ wealth, counts, right }) => {
   const sum = values => values.reduce((a, b) => a + b, 0)
@@ -16,6 +17,25 @@ WORLDS = """worlds => worlds.map(({ wealth, counts, right }) => {
   const accuracy = right.map((row, g) => sum(row) / n[g])
   return {raw: labs.regression(wealth, accuracy, n), like: labs.within(labs.design(wealth, counts), right)}
 })"""
+
+# The circles that are drawn from now on, in `window.circles`: x, y and radius.
+CIRCLES = """() => {
+  const { arc } = CanvasRenderingContext2D.prototype
+  CanvasRenderingContext2D.prototype.arc = function (...all) {
+    window.circles.push(all.slice(0, 3))
+    return arc.apply(this, all)
+  }
+  window.circles = []
+}"""
+# How often a chart that is made from now on is drawn, in `window.drawn`.
+DRAWN = """() => {
+  const { chart } = labs
+  labs.chart = (...all) => {
+    const made = chart(...all)
+    return { ...made, set: values => { window.drawn += 1; made.set(values) } }
+  }
+  window.drawn = 0
+}"""
 
 
 def made(seed: int) -> dict:
@@ -105,6 +125,30 @@ def test_the_slope_follows_what_is_true(page):
         assert words in said
 
 
+def test_countries_are_dots_by_wealth_and_images(page):
+    """To the right goes like the logarithm of wealth; the more images, the larger."""
+    page.evaluate(CIRCLES)
+    page.get_by_text("Another world").click()
+    page.wait_for_function("window.circles.length")
+    table = geography.shares()
+    x, y, radius = np.array(page.evaluate("window.circles"))[-len(table) :].T
+    assert np.corrcoef(x, table["log_gdp"])[0, 1] == pytest.approx(1, abs=1e-6)
+    assert np.ptp(y) > 20
+    larger = np.diff(table["share"].to_numpy()[np.argsort(radius, kind="stable")])
+    assert larger.min() > -1 / 10_000, "shares are dealt to 10,000 whole images"
+    assert radius.max() > 3 * radius.min()
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_histogram_does_not_grow_for_who_wants_nothing_to_move(chromium, pages, motion):
+    with lab(chromium, pages, "fairness", reduced_motion=motion) as (page, wrong):
+        page.evaluate(DRAWN)
+        page.locator("button[name=thousand]").click()
+        page.wait_for_selector(".lab[data-worlds='1000']")
+        assert (page.evaluate("window.drawn") == 1) == (motion == "reduce")
+    assert wrong == []
+
+
 def test_a_mix_of_classes_deceives_the_raw_test_alone(page):
     """A thousand worlds without a slope: the raw test rejects in most, the one within classes in about five of 100."""
     page.locator("[name=mix]").fill("1")
@@ -129,10 +173,11 @@ def report(**changed) -> dict:
 
 
 def test_an_audit_is_read(page):
-    own = report()
-    table = pd.DataFrame(own["countries"]).set_index("country")
+    """The report as the audit makes it."""
+    table = pd.DataFrame(report()["countries"]).set_index("country")
     table["accuracy"] = table["right"] / table["n"]
     theirs = fairness.slope(table)
+    own = jsonable(analyse(table, worlds=10))
     page.locator("[name=file]").set_input_files(upload(json.dumps(own)))
     page.wait_for_function("document.querySelector('.lab-answer').textContent.startsWith('Over 5 countries')")
     said = page.locator(".lab-answer").text_content()

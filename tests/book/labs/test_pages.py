@@ -1,14 +1,19 @@
 """What each lab must hold: nothing is fetched, nobody is kept out, and other pages carry none of it."""
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
-from labs_pages import lab
+from labs_pages import begin, lab, says
 from test_browser import BARRIERS, CONTROLS, DESK, FOCUSED, MOTIONS, OVERFLOW, PHONE, UNFOLDED
 
 from book._ext.labs import LABS
 
-LARGEST = 3_000_000  # bytes of scripts and numbers
+# Captions that are read only by scrolling sideways.
+CUT = """() => [...document.querySelectorAll('.lab caption')]
+  .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth).map(e => e.textContent)"""
+LARGEST = 3_000_000  # bytes of all that a lab's page needs and one without a lab does not
 
 
 def scripts(page) -> list:
@@ -16,11 +21,26 @@ def scripts(page) -> list:
     return [(page.parent / s["src"].split("?")[0]).resolve() for s in html("script") if "labs/" in s.get("src", "")]
 
 
+def taken(browser, address: str) -> set[Path]:
+    """The files that a browser asks for to show a page."""
+    context = browser.new_context()
+    page = context.new_page()
+    urls = set()
+    page.on("request", lambda request: urls.add(request.url))
+    page.goto(address)
+    page.evaluate("document.fonts.ready")
+    context.close()
+    return {Path(url.removeprefix("file://").split("?")[0]) for url in urls if url.startswith("file:")}
+
+
 @pytest.mark.parametrize("name", LABS)
-def test_it_is_small_and_brings_what_it_needs(pages, name):
-    found = scripts(pages / "book" / "labs" / f"{name}.html")
-    assert len(found) == len(LABS[name])
-    assert sum(path.stat().st_size for path in found) < LARGEST
+def test_it_is_small_and_brings_what_it_needs(chromium, pages, name):
+    """Scripts, weights, pictures, and what formulas would take: all that opening the page loads for the lab's sake."""
+    path = pages / "book" / "labs" / f"{name}.html"
+    assert len(scripts(path)) == len(LABS[name])
+    own = taken(chromium, path.as_uri()) - taken(chromium, (pages / "book" / "plain.html").as_uri())
+    assert set(scripts(path)) <= own
+    assert sum(file.stat().st_size for file in own) < LARGEST
 
 
 def test_another_page_carries_none_of_it(pages):
@@ -57,9 +77,52 @@ def test_nobody_is_kept_out(chromium, pages, name, scheme, view):
         page.evaluate(UNFOLDED)
         assert page.evaluate("document.documentElement.scrollWidth") <= view["width"]
         assert page.evaluate(OVERFLOW) == []
+        assert page.evaluate(CUT) == []
         assert page.evaluate(MOTIONS) == []
         assert wrong == []
         page.evaluate(AXE_SCRIPT)  # asks for the style sheets, which a page from disk may not
+        assert page.evaluate(BARRIERS, False) == []
+
+
+def refused(page) -> None:
+    page.locator("summary", has_text="Thresholds").click()
+    page.locator("[name=image]").fill("100")
+    says(page, "whole number", ".lab-alert")
+
+
+def drawn(page) -> None:
+    page.locator("button[name=thousand]").click()
+    page.wait_for_selector(".lab[data-worlds='1000']")
+
+
+def chosen(page) -> None:
+    begin(page)
+    page.wait_for_selector(".lab[data-trial='0']")
+
+
+def equalled(page) -> None:
+    page.select_option("[name=size]", "equal")
+    says(page, "no map at equal L2", ".lab-maps")
+
+
+def followed(page) -> None:
+    page.locator(".lab tbody a").nth(1).focus()
+    page.wait_for_selector(".lab tbody .lab-winner")
+
+
+# What a page shows only while it is used.
+USED = {"attack": refused, "fairness": drawn, "seen": chosen, "lens": equalled, "frontiers": followed}
+
+
+@pytest.mark.parametrize("name", LABS)
+@pytest.mark.parametrize(("scheme", "view"), [("light", DESK), ("dark", PHONE)], ids=["desk", "phone"])
+def test_nobody_is_kept_out_of_what_comes_up_in_use(chromium, pages, name, scheme, view):
+    with lab(chromium, pages, name, viewport=view, color_scheme=scheme, reduced_motion="reduce") as (page, wrong):
+        USED[name](page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= view["width"]
+        assert page.evaluate(OVERFLOW) == []
+        assert wrong == []
+        page.evaluate(AXE_SCRIPT)
         assert page.evaluate(BARRIERS, False) == []
 
 

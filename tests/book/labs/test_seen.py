@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from labs_pages import lab, says
+from labs_pages import begin, lab, says
 from PIL import Image
 from scipy.stats import norm
 
@@ -27,16 +27,12 @@ PLACE = """canvas => {
   const box = canvas.getBoundingClientRect()
   return [box.left + scrollX, box.top + scrollY].map(place => Math.round(place * devicePixelRatio))
 }"""
-SEEDED = "seed => { const next = statistics.randomLcg(seed); Math.random = next }"
 
-
-def begin(page, seed: int = 1, **chosen) -> None:
-    page.evaluate(SEEDED, seed)
-    for name, value in chosen.items():
-        page.select_option(f"[name={name}]", value)
-    page.locator("[name=observer]").fill("ada")
-    page.locator("[name=distance]").fill("57")
-    page.get_by_text("Begin a block").click()
+TALL = {"width": 1280, "height": 1600}
+SHIFTED = """async () => {
+  document.querySelector('.lab').style.margin = '20.7px 0 0 0.7px'
+  for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame)
+}"""
 
 
 def answered(page, choose) -> str:
@@ -186,15 +182,16 @@ def test_distances_stand_with_their_places(page):
 @pytest.mark.parametrize("ratio", [1, 1.5, 2, 3])
 def test_a_pixel_is_a_pixel(chromium, pages, ratio):
     """What the screen shows of side A and B is the window and its change, each pixel, whatever the screen's ratio."""
-    with lab(chromium, pages, "seen", device_scale_factor=ratio) as (page, wrong):
+    with lab(chromium, pages, "seen", device_scale_factor=ratio, viewport=TALL) as (page, wrong):
         begin(page)
         page.wait_for_selector(".lab[data-trial='0']")
+        page.evaluate(SHIFTED)  # as a late letter or picture does
         drawn = {}
         for side in "AB":
             canvas = page.locator(f".lab [name={side}] canvas")
             data = canvas.evaluate("c => [...c.getContext('2d').getImageData(0, 0, 144, 144).data]")
             drawn[side] = np.array(data, np.uint8).reshape(144, 144, 4)[..., :3]
-        shot = np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB"))
+        shot = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
         for side, image in drawn.items():
             canvas = page.locator(f".lab [name={side}] canvas")
             left, top = canvas.evaluate(PLACE)

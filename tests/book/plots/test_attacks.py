@@ -66,3 +66,20 @@ def test_a_sweep_calls_methods_by_their_names():
     assert axis.get_legend_handles_labels()[1] == ["PGD (L2)", "lpa"]
     assert axis.containers[1].lines[0].get_xydata().tolist() == [[0, 4], [1, 4], [10, 4]]
     assert "L2, PGD (L2): 2 at 0, 2 at 1, 2 at 10. L2, lpa: 4 at 0" in alt
+
+
+def test_roundings_has_a_row_for_each_attack():
+    rows = [("pgd", "floor", 500, 1.5, 0.004), ("ours_a=0", "floor", 800, 2.0, 0.06), ("pgd", "round", 0, 0, 0)]
+    measured = pd.DataFrame(rows, columns=["method", "quantise", "L1", "L2", "Linf"])
+    printed = pd.DataFrame({"L1": [600, 900], "L2": [1.6, 2.1], "Linf": [0.005, 0.006]}, index=["pgd", "ours_a=0"])
+    walk = pd.DataFrame({"L1": [100, 1000], "L2": [0.5, 3], "Linf": [0.001, 0.01]})
+    figure, alt = plots.roundings(measured, printed, walk)
+    assert [axis.get_title() for axis in figure.axes] == [
+        f"{attack}, {norm}" for attack in ("PGD", "Algorithm 1") for norm in ("L2", "Linf")
+    ]
+    assert [axis.lines[1].get_xydata().tolist() for axis in figure.axes] == [
+        [[600, 1.6]], [[600, 0.005]], [[900, 2.1]], [[900, 0.006]]
+    ]  # fmt: skip
+    assert [len(axis.collections) for axis in figure.axes] == [1] * 4  # what changed nothing is left out
+    assert "PGD, floor: median L1 500" in alt
+    assert "Algorithm 1, floor: median L1 800" in alt

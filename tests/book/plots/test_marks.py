@@ -46,6 +46,11 @@ def test_dots_keeps_the_order_of_labels_and_series():
     assert fc.lines[2][0].get_segments()[0][:, 0] == pytest.approx([-0.3, 0.1])
     assert "b: LeNet +0.10, FC -0.20." in alt
     assert "a: LeNet +0.40." in alt
+    assert "dashed" not in alt
+    marked, alt = plots.dots(pd.DataFrame(rows), "change", mark=(5, "promised"))
+    (promised,) = [line for line in marked.axes[0].lines if line.get_label() == "promised"]
+    assert list(promised.get_xdata()) == [5, 5]
+    assert alt.endswith("A dashed line at 5: promised.")
 
 
 def test_dots_of_ratios_stand_on_a_logarithmic_axis_beside_the_papers():
