@@ -34,7 +34,8 @@ def run(*, what: str, repetition: int) -> dict:
 
     `images`: FGSM on LeNet-5, so many of MNIST's. `side` and `iterations`: Algorithm 1 with LPIPS on
     EfficientNet-Lite0, photographs of so many pixels a side, or so many steps, no image finished before. `models`: an
-    epoch of so many LeNet-5 at once. The seconds are the machine's of that moment: it takes several repetitions to know them.
+    epoch of so many LeNet-5 at once. The seconds are the machine's of that moment: it takes several repetitions to
+    know them.
     """
     calls = {size: partial(sweep(what), size) for size in SIZES[what]}
     found = complexity.times(calls, rounds=1, repeats=2).iloc[0]
