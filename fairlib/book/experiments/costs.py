@@ -85,15 +85,37 @@ def exponent(what: str) -> tuple[float, float, float]:
 
 
 def extrapolated(what: str, size: float) -> tuple[float, float, float]:
-    """The seconds of a size that was not measured, by each repetition's power law, with their 95 % interval.
+    """The seconds of a size by each repetition's power law, with their 95 % interval over repetitions.
 
-    The interval holds what differs from repetition to repetition; that the law goes on so far, it takes for granted.
+    The interval holds what differs from repetition to repetition; that the law holds there, it takes for granted.
     """
+    return _spread(_log_seconds(what, size))
+
+
+def an_attack(images: int, *, side: int, iterations: float) -> tuple[float, float, float]:
+    """The seconds of Algorithm 1 on so many images, as measured a few at a time, with the interval over repetitions.
+
+    The law in pixels at `side`, times the law in steps from those that were taken there to `iterations`.
+    """
+    further = _log_seconds("iterations", iterations) - _log_seconds("iterations", ITERATIONS)
+    return _spread(_log_seconds("side", side**2) + further + np.log(images / PHOTOGRAPHS))
+
+
+def bend(what: str) -> list[tuple[float, float, float]]:
+    """The power between the two smallest sizes of a sweep, and between the two largest: one, were it a power law."""
+    table = recorded(what)
+    return [intervals.mean(complexity.slopes(table[part])) for part in (table.columns[:2], table.columns[-2:])]
+
+
+def _log_seconds(what: str, size: float) -> np.ndarray:
+    """The logarithm of the seconds of a size by the power law of each repetition."""
     table = recorded(what)
     x, y = np.log(table.columns.to_numpy(float)), np.log(table.to_numpy())
-    slopes = complexity.slopes(table).to_numpy()
-    at = y.mean(1) + slopes * (np.log(size) - x.mean())
-    value, low, high = np.exp(intervals.mean(at))
+    return y.mean(1) + complexity.slopes(table).to_numpy() * (np.log(size) - x.mean())
+
+
+def _spread(logs: np.ndarray) -> tuple[float, float, float]:
+    value, low, high = np.exp(intervals.mean(logs))
     return float(value), float(low), float(high)
 
 

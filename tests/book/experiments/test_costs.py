@@ -38,6 +38,17 @@ def test_a_law_is_gone_on_with(records):
     assert costs.extrapolated("side", 100.0)[0] == pytest.approx(10 * 6 ** (1 / 3))
 
 
+def test_an_attack_goes_by_pixels_then_by_steps(records):
+    """A square root of the pixels, in proportion to the steps; the repetitions' rate enters once."""
+    value, low, _ = costs.an_attack(10, side=100, iterations=3 * costs.ITERATIONS)
+    assert value == pytest.approx(10 / costs.PHOTOGRAPHS * 100 * 3 * 6 ** (1 / 3))
+    assert value / low == pytest.approx(np.exp(4.302653 * np.log([1, 2, 3]).std(ddof=1) / np.sqrt(3)), rel=1e-5)
+
+
+def test_a_power_law_does_not_bend(records):
+    assert costs.bend("models") == [pytest.approx((2,) * 3), pytest.approx((2,) * 3)]
+
+
 def test_the_figure_shows_seconds_and_law(records):
     frame = costs.lines("side")
     assert list(frame["line"].unique()) == ["timed", "power law"]
