@@ -8,7 +8,7 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ExifTags import Base
 
-from fairlib.book import front, headlines, plots
+from fairlib.book import front, plots
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = "book/answers.webp"
@@ -24,8 +24,8 @@ def told() -> str:
 
 def block() -> str:
     """The picture, and below it each answer with its number."""
-    says = (f"- {a.question} **{a.says}** {headlines.number(a.key)} {a.counts}." for a in front.answers())
-    return "\n".join([f"![{told()}]({PICTURE})", "", *says])
+    says = (f"- {a.question} **{a.says}** {front.shown(a.keys)} {a.counts}." for a in front.answers())
+    return "\n".join([f"![{told()}]({PICTURE})", "", *(re.sub("<[^>]*>", "", line) for line in says)])
 
 
 def drawn() -> Image.Image:

@@ -12,8 +12,9 @@ from fairlib import data
 from fairlib.book import claims, headlines
 from fairlib.book.claims import REPRODUCED, Estimate
 from fairlib.book.experiments import fairer
-from fairlib.book.front.numbers import AWARE, NOBODY, UNAWARE, early, farther, gains, thirds
+from fairlib.book.front.numbers import AWARE, GAINS, NOBODY, PAIRS, UNAWARE, early, farther, gains, thirds
 
+SLOPE = "fairer/slope/start_minus_ours, points a doubling"
 COUNTS = ("none", "one", "two", "three", "four")
 
 
@@ -21,13 +22,14 @@ COUNTS = ("none", "one", "two", "three", "four")
 class Answer:
     """A card of the first page.
 
-    `question`; `says`, the answer; `key` of the one headline, and `counts`, what it counts; `small`, the conditions;
-    `chapter`, the page that it comes from, and `link`, what the way there says.
+    `question`; `says`, the answer; `keys` of the headlines of which the number is one, or the smallest and the largest,
+    and `counts`, what it counts; `small`, the conditions; `chapter`, the page that it comes from, and `link`, what the
+    way there says.
     """
 
     question: str
     says: str
-    key: str
+    keys: tuple[str, ...]
     counts: str
     small: str
     chapter: str
@@ -63,8 +65,24 @@ def below(card: Answer) -> str:
     str
         Markdown: the number with its interval and what it counts, the way to the chapter, what it rests on.
     """
-    number = f"**{headlines.span(card.key)}** {card.counts}. [{card.link}]({card.chapter}.ipynb)"
-    return f"{number}\n\nRests on {headlines.estimate(card.key).basis}. {card.small}"
+    number = f"**{shown(card.keys)}** {card.counts}. [{card.link}]({card.chapter}.ipynb)"
+    return f"{number}\n\nRests on {headlines.estimate(card.keys[0]).basis}. {card.small}"
+
+
+def shown(keys: Sequence[str]) -> str:
+    """A headline, or the smallest and the largest of several, in spans that name them.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Of `headlines.load`, of one unit.
+
+    Returns
+    -------
+    str
+        As `+5 [+3, +7]`, or as `-32 [-37, -26] to +5 [+3, +7]`.
+    """
+    return headlines.span(keys[0]) if len(keys) == 1 else headlines.between(keys)
 
 
 def answers() -> list[Answer]:
@@ -90,9 +108,9 @@ def helps() -> Answer:
     return Answer(
         "Does the defence help?",
         word_for_gains(list(attacked.values()), list(clean.values())),
-        f"centroid_defense/{best(attacked)}/gain/eps=0.1, of 100",
-        f"right answers in 100, in the best of {COUNTS[len(attacked)]} cases. It gains in {won} under attack, and "
-        f"loses in {lost} with no attack",
+        of_100(UNAWARE),
+        f"right answers in 100 under attack, by case: of {COUNTS[len(attacked)]}, {won} gain. With no attack "
+        f"{shown(of_100(NOBODY))}: {lost} lose",
         "A case: a small network on digits or on clothes; LeNet looks at a picture patch by patch, the plain net at "
         "all pixels at once. The attacker does not know the defence and moves each pixel by up to a tenth of the way "
         "from black to white.",
@@ -122,16 +140,17 @@ def word_for_gains(attacked: Sequence[Estimate], clean: Sequence[Estimate]) -> s
 def survives() -> Answer:
     """Whether anything of that is left against an attacker who knows the defence."""
     verdicts = claims.ledger("pepe", chapter="stress_tests").query("family == 'white-box'")["verdict"]
-    left = gains()[AWARE]
+    keys, first = of_100(AWARE), best(gains()[UNAWARE])
     useful = told(verdict == REPRODUCED for verdict in verdicts)
     return Answer(
         "Does it survive an attacker who knows it?",
         word_for_what_is_left(verdicts),
-        f"stress_tests/{best(left)}/strongest/gain/eps=0.1, of 100",
-        f"right answers in 100 are left of the gain in the best of {COUNTS[len(left)]} cases. In {useful} is it enough "
-        f"to beat an answer that never looks at the picture, {100 // len(data.CLASSES['MNIST'])} of 100",
+        keys,
+        f"right answers in 100; the best case before ({PAIRS[first]}) "
+        f"{headlines.span(keys[list(PAIRS).index(first)])}. Enough to beat answers that never look, "
+        f"{100 // len(data.CLASSES['MNIST'])} of 100: in {useful}",
         "The same cases and size of attack. With and without the defence, the network meets the attack that hurts it "
-        "most.",
+        "most; on card 1 both meet the same.",
         "stress_tests",
         "Stress tests",
     )
@@ -157,17 +176,17 @@ def word_for_what_is_left(verdicts: Iterable[str]) -> str:
 
 def invisible() -> Answer:
     """Whether the second paper's attack is harder to see than an older one."""
-    compared = farther()
+    compared, moved = farther(), farther(image=True)
     return Answer(
         "Can an attack be invisible?",
         word_for_distance(compared["PerC-AL"]),
-        "table1/ours_a=0_minus_perc_al/LPIPS",
-        "thousandths farther from the photograph, as computed, than PerC-AL, an older attack. "
-        f"{told(map(rises, compared.values())).capitalize()} of {COUNTS[len(compared)]} older ones stay nearer",
-        "No person was asked, in the paper or here. The new attack keeps LPIPS low, not the paper's PieAPP, and the "
-        "paper does not print all settings of PerC-AL.",
+        ("table1/ours_a=0_minus_perc_al/LPIPS",),
+        "thousandths of LPIPS farther than the older PerC-AL "
+        f"(its own: {headlines.span('table1/perc_al/LPIPS')}). {word_for_starts(compared.values(), moved.values())}",
+        "LPIPS is a distance that a network computes; no person was asked, in the paper or here. The new attack keeps "
+        "LPIPS low, not the paper's PieAPP, and the paper does not print all settings of PerC-AL.",
         "table1",
-        "Seven attacks compared",
+        "Seven attacks",
     )
 
 
@@ -182,26 +201,45 @@ def word_for_distance(farther: Estimate) -> str:
     Returns
     -------
     str
-        Perhaps, and which of the two hides better.
+        Perhaps, and which of the two moves the photograph less.
     """
     if rises(farther):
-        return "Perhaps; an older one hides better."
-    return "Perhaps; the new one hides better." if falls(farther) else "Perhaps; the new one hides no better."
+        return "Perhaps; an older one moves less."
+    return "Perhaps; the new one moves less." if falls(farther) else "Perhaps; the new one moves no less."
+
+
+def word_for_starts(compared: Iterable[Estimate], moved: Iterable[Estimate]) -> str:
+    """How many older attacks stay nearer, and whether that hangs on where they start.
+
+    Parameters
+    ----------
+    compared, moved : iterable of Estimate
+        How much farther from the photograph the new attack is than each; those that start from noise, and the same
+        where they start from the photograph.
+
+    Returns
+    -------
+    str
+        Both counts, or the one that they share.
+    """
+    compared = list(compared)
+    here, there = told(map(rises, compared)), told(map(rises, moved))
+    said = f"Of {COUNTS[len(compared)]} older ones {here} {'stays' if here == COUNTS[1] else 'stay'} nearer"
+    return said + (f"; {there} if all start at the photograph" if there != here else ", wherever they start")
 
 
 def fairness() -> Answer:
     """Whether training on such attacks makes a model fairer."""
     flatter, groups = claims.recorded("fairer")["slope/start_minus_ours"], thirds()
-    depends = "follows wealth less, and falls" if rises(flatter) else "falls"
     shorter = early()
     return Answer(
         "Does training on such attacks make a model fairer?",
         word_for_fairness(flatter, groups, gentler=bool(shorter) and shorter["poorest"]["low"] > 0),
-        "fairer/poor_accuracy/ours_minus_start, of 100",
-        f"right answers in 100 for the poorest third of the countries. Accuracy {depends} in "
-        f"{told(groups['high'] < 0)} thirds",
-        "The start model is the network before that training; an arm is one way of training it. The world is made up, "
-        "its wealth is not. Trained as long as in the paper"
+        ("fairer/poor_accuracy/ours_minus_start, of 100",),
+        f"right answers in 100 for the poorest third of the countries. Accuracy falls in {told(groups['high'] < 0)} "
+        f"thirds; a doubling of wealth adds {headlines.span(SLOPE)} less than before",
+        "Arm: a way of training; start model: what it begins with. The world is made up, not its wealth. "
+        "Trained as long as the paper"
         + (f"; {word_for_early(shorter)}." if shorter else ", at a step that it does not print."),
         "fairer",
         "Who gains",
@@ -219,12 +257,11 @@ def word_for_early(shorter: dict) -> str:
     Returns
     -------
     str
-        How short, whether the poorest third gains or loses, and by how many of 100.
+        By how many of 100, and how short it is.
     """
     gain, low, high = (100 * shorter["poorest"][end] for end in ("value", "low", "high"))
-    length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} times the step"
-    who = "the poorest gain" if low > 0 else "the poorest lose" if high < 0 else "no loss of the poorest is seen"
-    return f"after {length}, picked afterwards, {who} ({gain:+.1f} [{low:+.1f}, {high:+.1f}])"
+    length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} of the step"
+    return f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] after {length}, picked afterwards"
 
 
 def word_for_fairness(flatter: Estimate, groups: pd.DataFrame, *, gentler: bool = False) -> str:
@@ -261,6 +298,12 @@ def rises(e: Estimate) -> bool:
 def falls(e: Estimate) -> bool:
     """Whether all of an interval lies below zero."""
     return e.high < 0
+
+
+def of_100(who: str) -> tuple[str, ...]:
+    """The headlines of the four cases, in right answers of 100, in the order of `PAIRS`."""
+    chapter, quantity = GAINS[who]
+    return tuple(f"{chapter}/{pair}/{quantity}, of 100" for pair in PAIRS)
 
 
 def best(found: dict[str, Estimate]) -> str:

@@ -12,7 +12,7 @@ LAST = {"fmt": "s", "color": COLOURS["defended"]}
 
 @styled
 def card(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
-    """Numbers with their intervals, a row per label, a mark per series; a line at zero where zero is in sight.
+    """Numbers with their intervals, a row per label, a mark per series; a line at zero.
 
     Parameters
     ----------
@@ -35,8 +35,7 @@ def card(frame: pd.DataFrame, xlabel: str) -> tuple[Figure, str]:
         error = [points["value"] - points["low"], points["high"] - points["value"]]
         rows = points["label"].map(labels.index)
         axis.errorbar(points["value"], rows, xerr=error, label=name, markersize=4, lw=1.2, **style)
-    if frame["low"].min() < 0 < frame["high"].max():
-        axis.axvline(0, color="black", lw=1, zorder=0)
+    axis.axvline(0, color="black", lw=1, zorder=0)
     axis.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlabel=xlabel)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="y", visible=False)

@@ -60,8 +60,17 @@ def test_the_shorter_training_against_its_point():
         assert ends["high"] - ends["low"] > point[name]["high"] - point[name]["low"]
 
 
-def test_after_is_before_and_the_change(drawn):
+def test_the_bars_are_the_changes(drawn):
+    """The poorest third's bar is the card's number, interval and all."""
     frame, _ = drawn[3]
     groups = front.thirds()
-    after = frame.query("series == 'after'").set_index("label")["value"]
-    assert after.to_dict() == pytest.approx((100 * (groups["before"] + groups["value"])).to_dict())
+    assert frame["label"].tolist() == [f"{name}, from {100 * row['before']:.0f}" for name, row in groups.iterrows()]
+    e = claims.recorded("fairer")["poor_accuracy/ours_minus_start"]
+    ends = frame.iloc[0][["value", "low", "high"]].tolist()
+    assert ends == pytest.approx([100 * e.value, 100 * e.low, 100 * e.high])
+
+
+def test_only_what_starts_from_noise_is_moved_by_another_start():
+    noise, image, found = front.farther(), front.farther(image=True), claims.recorded("table1")
+    assert {name for name in noise if noise[name] != image[name]} == {"PPGD", "LPA"}
+    assert image["PPGD"] == found["start=image/ours_a=0_minus_ppgd/LPIPS"]

@@ -30,6 +30,8 @@ def test_one_series_is_the_filled_one_and_needs_no_legend():
     assert figure.axes[0].containers[0].lines[0].get_marker() == "s"
 
 
-def test_no_line_at_a_zero_that_is_out_of_sight():
+def test_zero_is_in_sight_where_all_lie_on_one_side():
     figure, _ = plots.card(FRAME.query("label == 'b'"), "x")
-    assert not [line for line in figure.axes[0].lines if list(line.get_xdata()) == [0, 0]]
+    (axis,) = figure.axes
+    assert [line for line in axis.lines if list(line.get_xdata()) == [0, 0]]
+    assert axis.get_xlim()[0] < 0 < axis.get_xlim()[1]
