@@ -82,7 +82,7 @@ def scale(effects: pd.DataFrame) -> str:
     below = swept.loc[swept["at"] < begins, "value"]
     less = f"; below it the factors are {below.min():.2f} to {below.max():.2f}" if len(below) else ""
     largest = text(first.loc[first["size"].idxmax()])
-    return f"of those tried the first that changes a distance by a factor of {CHANGE:g} is {begins:,.0f}, {largest}{less}."
+    return f"of those tried the first to change a distance by a factor of {CHANGE:g} is {begins:,.0f}, {largest}{less}."
 
 
 def ruler(effects: pd.DataFrame) -> str:
