@@ -36,11 +36,10 @@ def right_ones() -> Rows:
     rows = pd.concat([table1.recorded(what)[["image", "right"]] for what in ("table", "stepping") if _has(what)])
     here = photographs.success_rate(rows.drop_duplicates("image")["right"].astype(bool))
     fitting = denominators([table1.published()["success"][m] for m in ("ppgd", "lpa")])
-    ends = {"value": min(fitting), "low": min(fitting), "high": max(fitting), "n": None}
-    listed = ", ".join(map(str, fitting))
+    listed, counted = ", ".join(map(str, fitting)), shared.exact(len(fitting)) | {"n": None}
     return [
         number("share that the classifier here gets right", here),
-        number(f"right ones of {IMAGE_SET:,} that fit both rates below 100 %, the ends of {listed}", ends),
+        number(f"counts of right ones of {IMAGE_SET:,} that fit both rates below 100 % ({listed})", counted),
     ]
 
 
@@ -179,8 +178,8 @@ def judges() -> Rows:
     rows = table1.attacked_rows()
     seen = [table1.by_method(rows, judge)[["ours_a=0", "pgd"]].dropna().to_numpy().T for judge in ("saliency", "LPIPS")]
     f = bootstrap.interval(_ratios, *seen[0], *seen[1])
-    outcome = f"{NAMES['ours_a=0']}, over {NAMES['pgd']}"
-    return [number("saliency in place of LPIPS", f) | {"outcome": outcome, "kind": "times"}]
+    outcome = f"ratio of {NAMES['ours_a=0']}, to {NAMES['pgd']}"
+    return [number("by saliency over by LPIPS, a ratio of ratios", f) | {"outcome": outcome, "kind": "times"}]
 
 
 def _ratios(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, axis: int) -> np.ndarray:

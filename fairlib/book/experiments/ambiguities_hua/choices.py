@@ -9,7 +9,11 @@ from fairlib.book import claims
 from fairlib.book.experiments.ambiguities_hua import attacks, training
 from fairlib.book.experiments.ambiguities_hua.kinds import Missing, Rows, number
 
-COLUMNS = ["row", "measure", "variant", "outcome", "kind", "value", "low", "high", "n"]
+COLUMNS = ["row", "measure", "role", "variant", "outcome", "kind", "value", "low", "high", "n", "of", "off_levels"]
+# What a switch of distances is where it is no open reading of the text: two settings that the paper prints, the scale
+# of a number that it prints without a unit, or another ruler laid to the same pictures.
+ROLES = {"confidence": "printed", "lambda": "scale", "backbone": "ruler", "judges": "ruler", "means_over": "ruler"}
+SOURCES = ("table1", "rivals", "ssim_one_step", "bias_metric", "trust", "dro_training", "fairer")  # whose records speak
 # What a chapter is called in a link.
 CHAPTERS = {
     **{"table1": "table 1", "truncation": "truncation", "compression": "compression", "trust": "tests and their size"},
@@ -42,15 +46,17 @@ def measured(choices: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, str]]:
 
     `kind` says what a value is. Of a choice that was switched: `times`, the ratio of two means; `share`, a difference
     of two shares; `slope`, a difference of two slopes. `number`, itself, switches nothing. The intervals are 95 %; `n`
-    counts what a value is a mean over (images, worlds), or is None. The reason is the row's own `why`, or the records
-    missing.
+    counts what a value is a mean over (images, worlds), or is None; `of` how many were tried. Where that is more, the
+    images are a selection, those on which both attacks succeed. `role` is one of `ROLES`, or `reading`. The reason is
+    the row's own `why`, or the records missing.
     """
     found, reasons = [], {}
     for r in choices.itertuples():
         missing = []
         for measure in filter(None, r.measures.split(";")):
             try:
-                found += [{"row": r.row, "measure": measure} | effect for effect in effects(measure)]
+                about = {"row": r.row, "measure": measure, "role": ROLES.get(measure, "reading")}
+                found += [about | effect for effect in effects(measure)]
             except Missing as error:
                 missing.append(str(error))
             except FileNotFoundError:
@@ -77,8 +83,14 @@ def text(effect) -> str:
     """A row of `measured` in one line."""
     if effect.kind == "number":
         return f"{effect.variant}: {numbers(effect)}"
-    over = f"; {effect.n:.0f} images" if effect.kind == "times" else ""
+    over = f"; {images(effect)}" if effect.kind == "times" else ""
     return f"{effect.outcome} {numbers(effect)} ({effect.variant}{over})"
+
+
+def images(effect) -> str:
+    """The images of a factor: how many, of how many where that is a selection, whether a file would change them."""
+    of = f" of {effect.of:.0f}" if effect.of > effect.n else ""
+    return f"{effect.n:.0f}{of} images{', not rounded to 256 levels' if effect.off_levels else ''}"
 
 
 def numbers(effect) -> str:

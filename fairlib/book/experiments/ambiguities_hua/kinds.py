@@ -15,6 +15,8 @@ NAMES = {
     **{"LeNet5": "LeNet-5", "FullyConnected": "fully-connected", "jpeg": "JPEG", "bits": "bit depth"},
 }
 
+LEVEL = 0.01  # by how many levels of 256 a value may miss one and still be stored as it is
+
 Rows = list[dict]
 
 
@@ -23,7 +25,8 @@ class Missing(LookupError):
 
 
 def number(variant: str, found: dict) -> dict:
-    return {"variant": variant, "outcome": "", "kind": "number"} | {k: found[k] for k in ("value", "low", "high", "n")}
+    told = {"variant": variant, "outcome": "", "kind": "number", "of": found["n"], "off_levels": False}
+    return told | {k: found[k] for k in ("value", "low", "high", "n")}
 
 
 def share(variant: str, outcome: str, found: dict) -> dict:
@@ -34,16 +37,19 @@ def times(variant: str, switched: pd.DataFrame, default: pd.DataFrame, columns: 
     """Mean of each column with the switch over its mean without, over the images on which both succeed.
 
     Rows of `table1`, one per image on either side; a column that either lacks is left out. Fewer than two images in
-    common give nothing.
+    common give nothing. `of` counts the images that both attack, `off_levels` is whether a picture of either side would
+    change in a file, where `off_grid` was recorded.
     """
-    both = switched[switched["success"]].merge(default[default["success"]], on="image", suffixes=("", " before"))
+    tried = switched.merge(default, on="image", suffixes=("", " before"))
+    both = tried[tried["success"] & tried["success before"]]
     columns = [c for c in columns if f"{c} before" in both]
     if len(both) < 2:
         return []
+    told = {"kind": "times", "of": len(tried)}
+    told["off_levels"] = bool(both.filter(like="off_grid").gt(LEVEL).any(axis=None))
     return [
-        number(variant, bootstrap.ratio(both[c], both[f"{c} before"])) | {"outcome": c, "kind": "times"}
-        for c in columns
-    ]
+        number(variant, bootstrap.ratio(both[c], both[f"{c} before"])) | told | {"outcome": c} for c in columns
+    ]  # fmt: skip
 
 
 def unpaired(first: pd.Series, second: pd.Series) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fairlib import fairness, intervals
-from fairlib.book.experiments import dro_training, fairer, trust
+from fairlib.book.experiments import bias_metric, dro_training, fairer, trust
 from fairlib.book.experiments.ambiguities_hua.kinds import NAMES, Missing, Rows, number, share, unpaired
 
 
@@ -16,6 +16,16 @@ def weights() -> Rows:
     return [
         share("weights n in place of sqrt(n)", "rejected fair worlds", unpaired(sizes.loc["wls"], sizes.loc["gls"]))
     ]
+
+
+def exponent() -> Rows:
+    """How the standard deviation of an accuracy falls with n where all countries are right equally often.
+
+    Images drawn alone give sqrt(q (1 - q) / n), q the share of right ones of a country: what is left without q.
+    """
+    bare = [t.assign(sd=t["sd"] / np.sqrt(t["expected"] * (1 - t["expected"]))) for t in bias_metric.tables().values()]
+    found = intervals.over_seeds([trust.exponent(t) for t in bare]) | {"n": None}
+    return [number("the same without what countries that are right more often add", found)]
 
 
 def scaling() -> Rows:
@@ -63,5 +73,6 @@ def attack_in_training() -> Rows:
 
 
 EFFECTS: dict[str, Callable[[], Rows]] = {
-    "weights": weights, "scaling": scaling, "alpha": alpha, "attack_in_training": attack_in_training,
+    "weights": weights, "exponent": exponent, "scaling": scaling, "alpha": alpha,
+    "attack_in_training": attack_in_training,
 }  # fmt: skip

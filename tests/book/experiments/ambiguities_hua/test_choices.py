@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from book.experiments.ambiguities_hua.hand_made import table, write_table
 
-from fairlib.book import claims
+from fairlib.book import claims, runner
 from fairlib.book.experiments.ambiguities_hua import choices
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -54,7 +54,20 @@ def test_a_measured_row_has_no_reason(house):
 def test_effects_in_words(kind, numbers, told):
     value, low, high = numbers
     effect = SimpleNamespace(variant="a switch", outcome="LPIPS", kind=kind, value=value, low=low, high=high, n=6)
+    effect.of, effect.off_levels = 6, False
     assert choices.text(effect) == told
+    effect.of, effect.off_levels = 9, True
+    assert choices.text(effect) == told.replace("6 images", "6 of 9 images, not rounded to 256 levels")
+
+
+def test_the_sources_are_those_that_are_asked(house, monkeypatch):
+    asked = set()
+    for module, name in ((runner, "records"), (claims, "recorded")):
+        own = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda chapter, own=own: asked.add(chapter) or own(chapter))
+    choices.measured(choices.ledger())
+    assert asked == set(choices.SOURCES)
+    assert set(choices.ROLES) <= set(choices.EFFECTS)
 
 
 def test_unknown_measures_are_refused():

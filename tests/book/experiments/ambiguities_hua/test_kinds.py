@@ -16,8 +16,17 @@ def test_a_factor_is_the_ratio_of_means_over_images_that_both_turn():
     # Whichever images are drawn, the ratio lies between the smallest and the largest of one image.
     assert all(1 <= e["low"] < e["value"] < e["high"] <= 2 for e in rows[0])
     assert [(e["value"], e["low"], e["high"]) for e in rows[1]] == [(1, 1, 1)] * 2
+    assert {(e["of"], e["off_levels"]) for e in rows[0]} == {(4, False)}
     alone = pd.DataFrame(attacked("pgd", [1, 2], won=[1, 0]))
     assert times("x", alone, alone) == []
+
+
+def test_a_factor_says_whether_a_file_would_change_its_pictures():
+    """Of the two that both turn, none is between two levels of 256, then one is."""
+    default = pd.DataFrame(attacked("pgd", [1, 2, 3], won=[1, 1, 0], off_grid=[0.0, 0.0, 0.5]))
+    between = pd.DataFrame(attacked("pgd", [1, 2, 3], off_grid=[0.0, 0.5, 0.5]))
+    found = [times("x", switched, default)[0]["off_levels"] for switched in (default, between)]
+    assert found == [False, True]
 
 
 def test_the_interval_of_unpaired_shares_is_newcombes():

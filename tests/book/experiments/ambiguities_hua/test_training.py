@@ -6,7 +6,7 @@ import pytest
 from book.experiments.ambiguities_hua.hand_made import found
 
 from fairlib.book import claims
-from fairlib.book.experiments import dro_training, fairer, trust
+from fairlib.book.experiments import bias_metric, dro_training, fairer, trust
 from fairlib.book.experiments.ambiguities_hua.choices import effects
 from fairlib.book.experiments.ambiguities_hua.kinds import Missing
 
@@ -36,6 +36,11 @@ def test_section_4(house, monkeypatch):
     with pytest.raises(Missing, match="no two data sets of ours"):
         effects("attack_in_training")
     key = "ttest/size/same_attack"
+    n = np.array([10.0, 100, 1_000])
+    q = np.array([0.5, 0.7, 0.9])
+    worlds = {i: pd.DataFrame({"mean_n": n, "expected": q, "sd": np.sqrt(q * (1 - q) / n) * i}) for i in (1, 2)}
+    monkeypatch.setattr(bias_metric, "tables", lambda: worlds)
+    assert [*found("exponent").values()] == pytest.approx([-0.5])  # by the formula for images drawn alone
     with pytest.raises(Missing, match=f"trust has not recorded {key}"):
         effects(f"trust:{key}")
     claims.record("trust", {key: claims.Estimate(0.3, 0.2, 0.5, "same-attack-two-seeds")}, {})
