@@ -54,6 +54,15 @@ def test_effects_and_estimates_from_hand_made_records(house):
     rounded = found.loc["float32 gradient", "LeNet5", "FashionMNIST", "loose", 0.1]
     assert rounded[["value", "low", "high"]].tolist() == pytest.approx([0.004] * 3)
     assert found.loc["float32 gradient"].index.unique("eps").tolist() == list(EPS)
+    gain = found.loc["ties=closest", "LeNet5", "MNIST", "gain", 0.2]  # the undefended network is the same
+    assert gain[["value", "low", "high"]].tolist() == pytest.approx([0.125] * 3)
+    both = found.loc["float32 gradient", "LeNet5", "FashionMNIST", "gain", 0.1]  # and loses as much as the defended
+    assert both[["value", "low", "high"]].tolist() == pytest.approx([0] * 3, abs=1e-12)
+    one = found.loc["one pool", "LeNet5", "MNIST"]
+    assert one.loc[("gain", 0.0), "value"] == pytest.approx(
+        one.loc[("defended", 0.0), "value"] - one.loc[("defenseless", 0.0), "value"]
+    )
+    assert found.loc["random centroids", "FullyConnected", "MNIST", "gain", 0.1]["value"] == pytest.approx(5.5e-4)
     assert "plain" not in found.index.unique("variant")
     recall = ambiguities.recall().loc["LeNet5", "plain"]
     assert recall[0.1][0].tolist() == pytest.approx([s / 10 for s in range(10)])
