@@ -108,7 +108,11 @@ def scaling(panels: Mapping[tuple[str, str], pd.DataFrame]) -> tuple[Figure, str
             first, last = points.iloc[0], points.iloc[-1]
             told.append(f"{y}, {line}: {first.value:.2g} at {first['size']:g}, {last.value:.2g} at {last['size']:g}.")
         axis.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
-        axis.set_xticks(sizes := sorted(frame["size"].unique()), [f"{size:g}" for size in sizes], minor=False)
+        axis.set_xticks(
+            sizes := sorted(frame["size"].unique()),
+            [f"{size:g}" if size < 1e4 else f"{size / 1e3:.0f}k" for size in sizes],
+            minor=False,
+        )
         axis.minorticks_off()
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
