@@ -22,9 +22,12 @@ SEEDED = "seed => { const next = statistics.randomLcg(seed); Math.random = next 
 
 @contextmanager
 def lab(browser: Browser, pages: Path, name: str, **options) -> Iterator[tuple[Page, list[str]]]:
-    """The page of a lab that is ready, and what went wrong: addresses that it asked for in vain, and errors."""
+    """The page of a lab that is ready, and what went wrong: addresses that it asked for in vain, and errors.
+
+    Without the page's policy, which forbids how Playwright waits for a function, unless `bypass_csp` is False.
+    """
     wrong = []
-    context = browser.new_context(**options)
+    context = browser.new_context(**{"bypass_csp": True} | options)
     context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), lambda route: route.abort())
     page = context.new_page()
     page.set_default_timeout(PATIENCE)

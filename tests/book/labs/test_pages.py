@@ -43,6 +43,13 @@ def test_it_is_small_and_brings_what_it_needs(chromium, pages, name):
     assert sum(file.stat().st_size for file in own) < LARGEST
 
 
+@pytest.mark.parametrize("name", LABS)
+def test_the_pages_policy_lets_it_work(chromium, pages, name):
+    assert "Content-Security-Policy" in (pages / "book" / "labs" / f"{name}.html").read_text(encoding="utf-8")
+    with lab(chromium, pages, name, bypass_csp=False) as (_, wrong):
+        assert wrong == []
+
+
 def test_another_page_carries_none_of_it(pages):
     assert "_static/labs/" not in (pages / "book" / "plain.html").read_text(encoding="utf-8").split("<body")[0]
     assert scripts(pages / "book" / "plain.html") == []
