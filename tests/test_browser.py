@@ -12,6 +12,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, sync_playwright
 from test_book import CHAPTERS, FUNCTIONS, in_source
 
+from tools import paper
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -134,13 +136,6 @@ def browser():
         browser.close()
 
 
-TYPESET = """new Promise(done => {
-  const typeset = () => window.MathJax.startup?.promise
-  const look = () => !window.MathJax ? done() : typeset() ? typeset().then(() => done()) : setTimeout(look, 20)
-  look()
-})"""
-
-
 @contextmanager
 def opened(browser, address: str, **options) -> tuple[Page, list[str]]:
     """A page from disk, its formulas typeset, and what went wrong: addresses that it asked for in vain, and errors.
@@ -155,7 +150,7 @@ def opened(browser, address: str, **options) -> tuple[Page, list[str]]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.goto(address)
-    page.evaluate(TYPESET)
+    page.evaluate(paper.TYPESET)
     yield page, wrong
     context.close()
 

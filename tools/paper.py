@@ -36,6 +36,12 @@ FORMAT = {
     "display_header_footer": True, "header_template": "<span></span>", "footer_template": FOOTER,
 }  # fmt: skip
 PATIENCE = 1_200_000  # milliseconds: a busy machine may take its time
+# Waits until the formulas stand, in the page itself, where no policy forbids it.
+TYPESET = """new Promise(done => {
+  const typeset = () => window.MathJax.startup?.promise
+  const look = () => !window.MathJax ? done() : typeset() ? typeset().then(() => done()) : setTimeout(look, 20)
+  look()
+})"""
 # What the page should show and does not: pictures that are missing, formulas that are none.
 UNDRAWN = """() => [...[...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 120)),
   ...[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)]"""
@@ -194,8 +200,7 @@ def printed(site: Path, root: Path = ROOT) -> Path:
         page.set_default_timeout(PATIENCE)
         page.emulate_media(media="print")
         page.goto(page_path.as_uri())
-        page.wait_for_function("!window.MathJax || window.MathJax.startup?.promise")
-        page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+        page.evaluate(TYPESET)
         if wrong := page.evaluate(UNDRAWN):
             raise RuntimeError(f"not drawn: {', '.join(wrong)}")
         page.evaluate(FIT)

@@ -195,12 +195,12 @@ def start_point() -> pd.DataFrame:
     return summary().loc[["start"]]
 
 
-def drawn() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The slope, and the accuracy in the poorest third, of the start model and the paper's three arms, as they are and
-    in draws of countries and data sets (`shared.country_draws`): by arm (1 + draws,)."""
+def drawn(arms: dict[str, np.ndarray] | None = None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The slope, and the accuracy in the poorest third, from arms' `accuracies` (else the start model's and the paper's
+    three arms'), as they are and in draws of countries and data sets (`shared.country_draws`): by arm (1 + draws,)."""
     countries = held_out().query("n > 0").reset_index(drop=True)
     log_gdp, n = countries["log_gdp"].to_numpy(), countries["n"].to_numpy()
-    arms = {arm: accuracies(arm) for arm in ("start", *RIVALS, "ours")}
+    arms = arms or {arm: accuracies(arm) for arm in ("start", *RIVALS, "ours")}
     poor = np.flatnonzero(np.isin(held_out().query("n > 0").index, poorest_countries()))
     slope = shared.country_draws(shared.slope_of(log_gdp, n), len(n), list(arms.values()))
     worst = shared.country_draws(shared.accuracy_of(n[poor]), len(poor), [one[:, poor] for one in arms.values()])

@@ -92,18 +92,13 @@ def early() -> dict[str, float | dict[str, float]]:
     point = fairer.early(fairer.frontier())
     if not point:
         return {}
-    countries = fairer.held_out()
-    there = countries["n"].to_numpy() > 0
-    log_gdp, n = countries.loc[there, "log_gdp"].to_numpy(), countries.loc[there, "n"].to_numpy()
+    n = fairer.held_out()["n"].to_numpy()
     rows = shared.largest(runner.results("frontier"), ["arm", "seed"])
     rows = rows[(rows["arm"] == "ours") & (rows["alpha"] == point["alpha"]) & (rows["rounds"] == point["rounds"])]
     right = np.stack([np.mean(list(own), axis=0) for _, own in rows.groupby("seed")["right"]])
-    arms = [fairer.accuracies("start"), right[:, there] / n]
-    poor = np.flatnonzero(countries.index[there].isin(fairer.poorest_countries()))
-    slope = shared.country_draws(shared.slope_of(log_gdp, n), len(n), arms)
-    worst = shared.country_draws(shared.accuracy_of(n[poor]), len(poor), [one[:, poor] for one in arms])
-    added = {name: shared.percentiles(d[:, 1] - d[:, 0]) for name, d in (("slope", slope), ("poorest", worst))}
-    return {"alpha": point["alpha"], "rounds": point["rounds"]} | added
+    drawn = fairer.drawn({"start": fairer.accuracies("start"), "early": right[:, n > 0] / n[n > 0]})
+    slope, poorest = (shared.percentiles(found["early"] - found["start"]) for found in drawn)
+    return {"alpha": point["alpha"], "rounds": point["rounds"], "slope": slope, "poorest": poorest}
 
 
 def pictures() -> list[tuple[pd.DataFrame, str]]:
