@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from tools import outputs
 
@@ -175,3 +177,16 @@ def test_a_lone_reader_without_a_home_sees_no_warning_of_matplotlib(tmp_path):
         [sys.executable, "-c", "import fairlib.book.plots"], env=os.environ | nowhere, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_table_is_stored_without_what_pandas_adds_for_readers_of_its_source():
+    """And compared so: pandas' own HTML equals it, another number or word does not."""
+    frame = pd.DataFrame({"share": [0.5, 0.25], "who": ["a b", "<c>"]})
+    html = frame._repr_html_()
+    small = outputs.compact(html)
+    rows = [[part.text for part in row.find_all(("th", "td"))] for row in BeautifulSoup(small, "html.parser")("tr")]
+    assert rows == [["", "share", "who"], ["0", "0.50", "a b"], ["1", "0.25", "<c>"]]
+    assert len(small) < len(html) / 2 and small.count("\n") == small.count("<tr")
+    assert outputs.compact(small) == small and outputs.compact("<p>a\n <b>b</b></p>") == "<p>a\n <b>b</b></p>"
+    assert outputs.differences(cell({"text/html": small}), cell({"text/html": html})) == []
+    assert outputs.differences(cell({"text/html": small}), cell({"text/html": html.replace("a b", "a c")}))

@@ -146,6 +146,10 @@ def paired(md: Path, root: Path = ROOT) -> NotebookNode:
 
 
 def written(notebook: NotebookNode) -> str:
+    notebook = copy.deepcopy(notebook)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = outputs.compact(output.data["text/html"])
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 

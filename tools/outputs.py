@@ -13,6 +13,9 @@ from nbformat import NotebookNode
 
 NUMBER = re.compile(r"(?<![\w.#])[-+−]?+(?:(?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d++)?+|\.\d++)(?:[eE][-+]?\d++)?+(?!\w)")
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+")  # within HTML
+# What pandas puts around a table: its own style, which the book's replaces, and blanks for whoever reads the source.
+STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
+BLANKS = re.compile(r"(?<=>)\s*\n\s*(?=</?(?:table|thead|tbody|tr|th|td|div)\b)")
 SHARE = 10  # two numbers of a cell may be a unit off, and one more for each so many
 
 
@@ -31,10 +34,16 @@ def shown(cell: NotebookNode) -> list[tuple[str, str]]:
             found.append(("error", f"{output.ename}: {output.evalue}"))
         else:
             for kind in sorted(output.data.keys() - ({"text/plain"} if "text/html" in output.data else set())):
-                found.append((kind, PICTURE.sub("(a picture)", str(output.data[kind]))))
+                content = compact(output.data[kind]) if kind == "text/html" else str(output.data[kind])
+                found.append((kind, PICTURE.sub("(a picture)", content)))
                 alt = output.get("metadata", {}).get(kind, {}).get("alt")
                 found += [("alt text", alt)] if alt else []
     return found
+
+
+def compact(html: str) -> str:
+    """A table's HTML without what no page shows, a row a line: a third of what pandas writes."""
+    return BLANKS.sub("", STYLE.sub("", html)).replace("<tr", "\n<tr") if 'class="dataframe"' in html else html
 
 
 def imports(source: str) -> bool:
