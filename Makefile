@@ -25,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 three-threads := OMP_NUM_THREADS=3 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units mutants barriers machines versions alone links reproduce verify accelerator sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units mutants barriers machines versions alone links vulnerabilities reproduce verify accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -71,6 +71,11 @@ alone: $(READY)  ## Run notebooks alone, each in an empty folder: VERSIONS=file 
 
 links: $(READY)  ## Ask for every address that the book names, over the network
 	$(BIN)/python tools/render.py linkcheck
+
+vulnerabilities:  ## Compare the pinned versions with the published lists of vulnerable ones, over the network
+	test -d .venv-audit || $(PYTHON) -m venv .venv-audit
+	.venv-audit/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.venv-audit/$(notdir $(BIN))/pip-audit --strict --no-deps --disable-pip $(addprefix --requirement ,$(wildcard requirements*.lock))
 
 release: pdf site.zip  ## Check that this is the version of TAG=v1.2.3, and gather its files in book/_build/release
 	$(BIN)/python -m tools.release gather --tag '$(TAG)'
