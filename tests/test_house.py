@@ -11,6 +11,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -228,3 +230,26 @@ def test_what_is_installed_without_dependencies_is_pinned_and_nobodys_dependency
     assert "requirements-nodeps.lock" in rule.splitlines()[0]
     assert "requirements.lock >$(VENV)/pinned.txt" in rule
     assert "--no-deps -r $(VENV)/pinned.txt -r requirements-nodeps.lock" in rule
+
+
+@pytest.mark.parametrize("folder", [".venv", ".venv-oldest", ".tox", "venv", "node_modules"])
+def test_what_is_installed_beside_the_book_is_no_part_of_it(folder, tmp_path):
+    """Packages bring README files; a second environment, as `make versions` makes one, ended the build with them."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    (strange := tmp_path / folder / "lib" / "README.md").parent.mkdir(parents=True)
+    strange.write_text("# Read me", encoding="utf-8")
+    (page := tmp_path / "book" / "page.md").parent.mkdir()
+    page.write_text("# A page", encoding="utf-8")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
+    settings = "\n".join(
+        [
+            'extensions = ["myst_parser", "sphinx_external_toc"]',
+            f"exclude_patterns = {config['exclude_patterns']}",
+            f"external_toc_exclude_missing = {config['only_build_toc_files']}",
+        ]
+    )
+    (tmp_path / "conf.py").write_text(settings, encoding="utf-8")
+    with docutils_namespace():
+        app = Sphinx(tmp_path, tmp_path, tmp_path / "out", tmp_path / "trees", "dummy", status=None)
+        app.build()
+    assert app.env.found_docs == {"book/page"}
