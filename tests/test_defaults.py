@@ -283,11 +283,16 @@ TABLE = [
     ("geography.world", ".", "CELL", 2, OWN),
     ("geography.world", "world", "shortcut", True, OWN),
     ("geography.world", "world", "amplitude", 12 / 255, OWN),
+    # How numbers are said.
+    ("book.wording", "with_ends", "digits", 2, TWO_PLACES),
+    ("book.wording", "with_ends", "sign", "", OPTIONAL),
+    ("book.wording", "with_ends", "times", 1, OPTIONAL),
+    ("book.wording", "with_ends", "unit", "", OPTIONAL),
 ]  # fmt: skip
 PACKAGES = ("attacks", "defenses", "dro", "perceptual", "fairness")
 MODULES = (
     "tuning", "training", "ensemble", "evaluation", "intervals", "photographs", "bootstrap", "complexity",
-    "geography.world",
+    "geography.world", "book.wording",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairlib import checks, files
-from fairlib.book import claims
+from fairlib.book import claims, wording
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,8 @@ def number(key: str) -> str:
 
 def _number(h: Headline, e: claims.Estimate) -> str:
     factor, unit = (100 * h.times, " %") if h.percent else (h.times, "")
-    ends = [round(factor * end, h.digits) + 0.0 for end in (e.value, e.low, e.high)]  # no -0.00
-    value, low, high = (f"{end:{'+' if h.signed else ''}.{h.digits}f}" for end in ends)
-    return f"{value}{unit}" if e.low == e.high else f"{value}{unit} [{low}, {high}]"
+    shown = wording.with_ends(e, h.digits, sign="+" if h.signed else "", times=factor, unit=unit)
+    return shown.partition(" [")[0] if e.low == e.high else shown
 
 
 def text(key: str) -> str:

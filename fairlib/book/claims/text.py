@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fairlib import checks
+from fairlib.book import wording
 from fairlib.book.claims.claim import load
 from fairlib.book.claims.judging import judgements
 from fairlib.book.claims.ledger import behind
@@ -67,8 +68,7 @@ def shown(value: float, low: float, high: float, decimals: int) -> str:
     """
     if low < high and max(abs(low), abs(high)) < 10**-decimals:  # a p-value, say
         return f"{_power(value)} [{_power(low)}, {_power(high)}]"
-    value, low, high = (round(number, decimals) + 0.0 for number in (value, low, high))  # no -0.00
-    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+    return wording.with_ends((value, low, high), decimals)
 
 
 def _power(number: float) -> str:
