@@ -53,18 +53,18 @@ def rows(scale: float, seconds: float) -> Iterator[dict]:
         of, macs = f"{min(size, len(x)):,} at a time", complexity.macs(defense)
         answered = {
             "defended": lambda d=defense, size=size: torch.cat([d.predict(batch) for batch in x.split(size)]),
-            "undefended": lambda d=defense, size=size: answers(d.model, x, size).argmax(1),
+            "the network alone": lambda d=defense, size=size: answers(d.model, x, size).argmax(1),
         }
         yield compared(
             "the defence, first paper", f"{name}, {len(x):,} images, {of}", answered, alike(1), seconds=seconds,
             kind="part", aims=EXTRA[name],
-            macs={way: len(x) * macs[what] for way, what in (("defended", "kept"), ("undefended", "inference"))},
+            macs={way: len(x) * macs[what] for way, what in (("defended", "kept"), ("the network alone", "inference"))},
             why="Norms of every layer, the counting of votes and checks are no multiply-adds, and products with ten "
             "directions are too narrow for the peak.",
         )  # fmt: skip
         attacked = batched(lambda x, y, d=defense: d.predict(fgsm(d.model, x, y, eps=EPS)), *few, size)
         yield compared(
-            "FGSM and the defence", f"{name}, {len(few[0]):,} images", 
-            {"fairlib": attacked, "literal loop": lambda d=defense, few=few: literal(d, centroids, *few)},
+            "FGSM and the defence", f"{name}, {len(few[0]):,} images",
+            {"fairlib": attacked, "a literal loop": lambda d=defense, few=few: literal(d, centroids, *few)},
             alike(0), seconds=seconds, aims={"ratio": 1 / AS_FAST[name]},
         )  # fmt: skip

@@ -56,10 +56,10 @@ def rows(scale: float, seconds: float) -> Iterator[dict]:
         options = {"lr": ALPHA, "rounds": 1, "batch_size": batch_size}
         _, macs = counted(lambda o=options: dro.train(model, rob, seed=0, **o))
         yield compared(
-            f"Algorithm 3, {len(SEEDS)} seeds", f"LeNet5, {len(rob.x)} images, steps of {batch_size}",
+            f"Algorithm 3, {len(SEEDS)} seeds by {batch_size}", f"LeNet5, {len(rob.x)} images, steps of {batch_size}",
             {
                 "fairlib": lambda o=options: weights(dro.train_many(model, rob, seeds=SEEDS, **o)),
-                "one after the other": lambda o=options: weights([dro.train(model, rob, seed=s, **o) for s in SEEDS]),
+                "seeds one by one": lambda o=options: weights([dro.train(model, rob, seed=s, **o) for s in SEEDS]),
             },
             alike(0, CLOSE), seconds=seconds, aims={"ratio": 1},
             macs={"fairlib": len(SEEDS) * macs},

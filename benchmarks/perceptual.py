@@ -73,10 +73,10 @@ def rows(scale: float, seconds: float) -> Iterator[dict]:
         options = {"cost": cost, "step_size": STEP_SIZE, "confidence": confidence, "iterations": STEPS}
         options |= {"quantise": "straight_through"}  # a floor would turn rounding errors into levels
         yield compared(
-            f"Algorithm 1, second paper, {how}", on,
+            f"Algorithm 1, {how}", on,
             {
                 "fairlib": lambda o=options: perceptual(model, x, y, **o),
-                "loop over pyiqa": lambda confidence=confidence: plain(model, metric, x, y, confidence),
+                "a loop over pyiqa": lambda confidence=confidence: plain(model, metric, x, y, confidence),
             },
             alike(0.02, 0.5 / 255), seconds=seconds, macs={}, aims={"ratio": 1},
         )  # fmt: skip

@@ -62,7 +62,7 @@ def rows(scale: float, seconds: float) -> Iterator[dict]:
         splits = [data.train_validation(x, y, seed=s, validation=VALIDATION) for s in SEEDS]
         one = {
             "fairlib": lambda name=name, split=splits[0]: weights([fitted(name, 0, *split)]),
-            "DataLoader loop": lambda name=name, split=splits[0]: weights([by_loader(name, 0, *split)]),
+            "a DataLoader loop": lambda name=name, split=splits[0]: weights([by_loader(name, 0, *split)]),
         }
         on = f"{name}, {steps} steps of {BATCH} images"
         yield compared(
@@ -73,7 +73,7 @@ def rows(scale: float, seconds: float) -> Iterator[dict]:
             "fairlib": lambda name=name: weights(
                 ensemble.fit_many(name, x, y, seeds=SEEDS, epochs=1, validation=VALIDATION, lr=LR, batch_size=BATCH)[0]
             ),
-            "one after the other": lambda name=name, splits=splits: weights(
+            "seeds one by one": lambda name=name, splits=splits: weights(
                 [fitted(name, seed, *split) for seed, split in zip(SEEDS, splits, strict=True)]
             ),
             "torch.func": lambda name=name: torch_func(name, x, y),

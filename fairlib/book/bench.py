@@ -83,7 +83,7 @@ def sentence(row: dict) -> str:
     """What a comparison says: who is quicker, why where it is not ours, and each aim met or missed."""
     other = row["fastest"]
     if row["kind"] == "part":
-        said = f"takes {span(row)} times as long as {_article(other)}, which is a part of it. {row['why']}"
+        said = f"takes {span(row)} times as long as {other}, which is a part of it. {row['why']}"
     elif quickest(row):
         said = f"is the quickest: {span(row)} of the time of {other}, the next."
     else:
@@ -96,10 +96,6 @@ def sentence(row: dict) -> str:
         aims.append(f"{words}: {'met' if met else 'missed'}")
     told = f" Aims: {'; '.join(aims)}." if aims else ""
     return f"**{row['method']}** ({row['on']}) {said.strip()}{told}"
-
-
-def _article(name: str) -> str:
-    return name if name.split()[0] in ("its", "the") else f"the {name}"
 
 
 def summary(record: dict) -> str:

@@ -13,7 +13,7 @@ ROW = {
     "aims": {"ratio": [1.05, 2.0], "share": [0.4, 0.3]}, "why": "It looks twice.",
 }  # fmt: skip
 QUICK = ROW | {"ratio": [0.5, 0.4, 0.6], "aims": {"ratio": [1.05, 0.5], "share": [0.2, 0.3]}}
-PART = ROW | {"kind": "part", "fastest": "model alone", "aims": {"extra": [1.3, 1.2]}}
+PART = ROW | {"kind": "part", "fastest": "the model alone", "aims": {"extra": [1.3, 1.2]}}
 
 
 def test_a_missed_aim_is_said_with_its_numbers():
