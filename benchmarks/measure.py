@@ -63,7 +63,7 @@ def compared(
         "fastest": fastest,
         "ratio": [rounded(found["ratio"]), *(rounded(f(taken[ours] / taken[fastest])) for f in (min, max))],
         "share": rounded(found["share"]) if ours in macs else None,
-        "aims": {what: [aim, rounded(found[what])] for what, aim in (aims or {}).items()},
+        "aims": {what: [rounded(aim), rounded(found[what])] for what, aim in (aims or {}).items()},
         "why": why,
     }
 
@@ -98,8 +98,8 @@ def alike(tolerance: float, close: float = 1e-3, but: Collection[str] = ()) -> C
     def check(results: dict[str, Tensor]) -> None:
         ours, *others = (way for way in results if way not in but)
         for way in others:
-            apart = ((results[way] - results[ours]).abs() > close).float().mean().item()
-            if not apart <= tolerance:
+            apart = 1 - ((results[way] - results[ours]).abs() <= close).float().mean().item()  # NaN is apart
+            if apart > tolerance + 1e-6:
                 raise RuntimeError(f"{way} does something else than {ours}: {apart:.2%} of the entries differ")
 
     return check

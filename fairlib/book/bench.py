@@ -11,12 +11,9 @@ FIELDS = {
     "method", "on", "kind", "rounds", "seconds", "macs", "peak", "fastest", "ratio", "share", "aims", "why"
 }  # fmt: skip
 AIMS = {  # what an aim is about: its words, and whether what is found may be at most so much
-    "ratio": ("the time over {other}'s is {found}, aimed at {aim} or less", True),
-    "share": ("it reaches {found} of the peak, aimed at {aim} or more", False),
-    "extra": (
-        "what it adds takes {found} times what its multiply-adds would at that rate, aimed at {aim} or less",
-        True,
-    ),
+    "ratio": ("{found} times the time, {aim} or less", True),
+    "share": ("{found} of the peak, {aim} or more", False),
+    "extra": ("{found} times what the multiply-adds added would take at the other's rate, {aim} or less", True),
 }
 
 
@@ -84,6 +81,8 @@ def sentence(row: dict) -> str:
     other = row["fastest"]
     if row["kind"] == "part":
         said = f"takes {span(row)} times as long as {other}, which is a part of it. {row['why']}"
+    elif row["ratio"][1] <= 1 <= row["ratio"][2]:
+        said = f"is about as quick as {other}: {span(row)} times its time. {'' if quickest(row) else row['why']}"
     elif quickest(row):
         said = f"is the quickest: {span(row)} of the time of {other}, the next."
     else:
@@ -92,9 +91,9 @@ def sentence(row: dict) -> str:
     for what, met in judged(row).items():
         form = "{:.0%}" if what == "share" else "{:.3g}"
         aim, found = (form.format(number) for number in row["aims"][what])
-        words = AIMS[what][0].format(other=other, found=found, aim=aim)
+        words = AIMS[what][0].format(found=found, aim=aim)
         aims.append(f"{words}: {'met' if met else 'missed'}")
-    told = f" Aims: {'; '.join(aims)}." if aims else ""
+    told = f" Aimed at: {'; '.join(aims)}." if aims else ""
     return f"**{row['method']}** ({row['on']}) {said.strip()}{told}"
 
 

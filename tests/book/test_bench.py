@@ -9,7 +9,7 @@ from fairlib.book import bench, plots
 ROW = {
     "method": "FGSM", "on": "a network, 9 images", "kind": "rival", "rounds": 3,
     "seconds": {"fairlib": [0.002, 0.001, 0.003], "other": [0.001, 0.001, 0.001]},
-    "macs": {"fairlib": 10}, "peak": 1e9, "fastest": "other", "ratio": [2.0, 1.0, 3.0], "share": 0.3,
+    "macs": {"fairlib": 10}, "peak": 1e9, "fastest": "other", "ratio": [2.0, 1.5, 3.0], "share": 0.3,
     "aims": {"ratio": [1.05, 2.0], "share": [0.4, 0.3]}, "why": "It looks twice.",
 }  # fmt: skip
 QUICK = ROW | {"ratio": [0.5, 0.4, 0.6], "aims": {"ratio": [1.05, 0.5], "share": [0.2, 0.3]}}
@@ -18,9 +18,8 @@ PART = ROW | {"kind": "part", "fastest": "the model alone", "aims": {"extra": [1
 
 def test_a_missed_aim_is_said_with_its_numbers():
     assert bench.sentence(ROW) == (
-        "**FGSM** (a network, 9 images) is not the quickest: 2.00 [1.00, 3.00] times the time of other. "
-        "It looks twice. Aims: the time over other's is 2, aimed at 1.05 or less: missed; "
-        "it reaches 30% of the peak, aimed at 40% or more: missed."
+        "**FGSM** (a network, 9 images) is not the quickest: 2.00 [1.50, 3.00] times the time of other. "
+        "It looks twice. Aimed at: 2 times the time, 1.05 or less: missed; 30% of the peak, 40% or more: missed."
     )
 
 
@@ -30,10 +29,17 @@ def test_who_is_quickest_needs_no_reason():
     assert "looks twice" not in said and said.count(": met") == 2
 
 
+@pytest.mark.parametrize(("median", "reason"), [(0.99, False), (1.01, True)])
+def test_rounds_on_both_sides_are_no_victory(median, reason):
+    said = bench.sentence(ROW | {"ratio": [median, 0.9, 1.1]})
+    assert f"is about as quick as other: {median} [0.90, 1.10] times its time." in said
+    assert ("It looks twice." in said) == reason
+
+
 def test_what_contains_the_other_is_no_race():
     said = bench.sentence(PART)
-    assert "takes 2.00 [1.00, 3.00] times as long as the model alone, which is a part of it. It looks twice." in said
-    assert "takes 1.2 times what its multiply-adds would at that rate, aimed at 1.3 or less: met." in said
+    assert "takes 2.00 [1.50, 3.00] times as long as the model alone, which is a part of it. It looks twice." in said
+    assert "1.2 times what the multiply-adds added would take at the other's rate, 1.3 or less: met." in said
 
 
 @pytest.mark.parametrize(
