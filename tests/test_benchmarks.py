@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 import torch
 
+pytest.importorskip("torchattacks", reason="the benchmarks compare with it; pip install --no-deps torchattacks")
+pytest.importorskip("adv_lib", reason="the benchmarks compare with it; pip install --no-deps adv-lib")
 from benchmarks import __main__ as bench_command
 from benchmarks import attacks, defense, measure, perceptual
 from fairlib.book import bench
