@@ -25,7 +25,7 @@ two-threads := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 three-threads := OMP_NUM_THREADS=3 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: book html pdf site.zip test units mutants barriers machines versions alone links vulnerabilities reproduce verify accelerator sync lock release cpu clean help
+.PHONY: book html pdf site.zip test units mutants barriers machines versions alone links vulnerabilities reproduce verify bench accelerator sync lock release cpu clean help
 
 book: $(READY)  ## Run the notebooks that changed, then build the site; prints where it is
 	$(TWO_AT_A_TIME) $(BIN)/python -m tools.notebooks execute
@@ -92,6 +92,9 @@ reproduce: $(READY)  ## Run what takes longer than a notebook may: PROFILE=paper
 
 verify: $(READY)  ## Run a sample of what is recorded again and compare: ONLY=text for a part, MINUTES=n for the quickest
 	$(if $(PROFILE),FAIRLIB_PROFILE=$(PROFILE)) $(BIN)/python -m fairlib.book.verify --only='$(ONLY)' --minutes='$(MINUTES)'
+
+bench: $(READY)  ## Time what others do, too, beside them, by turns, on a quiet machine; SCALE=0.1 to look, without a record
+	FAIRLIB_DEVICE=cpu OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(if $(SCALE),--scale '$(SCALE)')
 
 accelerator: $(READY)  ## Check the book on an accelerator: DEVICE=cuda, MINUTES=10, OUT=folder for the report and records
 	$(BIN)/python -m tools.accelerator $(if $(DEVICE),--device '$(DEVICE)') $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(OUT),--out '$(OUT)')

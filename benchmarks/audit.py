@@ -1,6 +1,6 @@
 """An audit's throughput, memory, and whether it goes on after `kill -9`: on made images of 256 pixels.
 
-python benchmarks/audit.py [--images 50000] [--timed 10000] [--kills 10] [--model resnet18] [--measure ...]
+python -m benchmarks.audit [--images 50000] [--timed 10000] [--kills 10] [--model resnet18] [--measure ...]
 
 Throughput: images a second of the audit, reading and noting included, beside those of the model alone on tensors that
 lie in memory, by turns over parts of the first `--timed` images, in one run on the same cores; and the same per second
@@ -12,6 +12,7 @@ measured is printed as JSON.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -27,9 +28,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from fairlib import geography, runtime
-from fairlib.audit import Classifier, classify, standard_preparation
+from benchmarks.attacks import answers
+from benchmarks.measure import alike, compared, counted
+from fairlib import geography, imagenet, runtime
+from fairlib.audit import Classifier, classify, read_image, standard_preparation
 
 COUNTRIES = ("IND", "PER", "BRA", "DEU", "NOR", "USA", "NGA", "KEN", "MEX", "FRA", "CHN", "JPN")
 CLASSES, SIZE, BATCH, PARTS = 10, 224, 32, 5
@@ -63,6 +67,31 @@ def make(folder: Path, images: int) -> Path:
         lines.append(f"{name},{rng.integers(CLASSES)},{COUNTRIES[rng.integers(len(COUNTRIES))]}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder / "manifest.csv"
+
+
+def rows(scale: float, seconds: float) -> Iterator[dict]:
+    """The audit of few images against EfficientNet-Lite0 alone, on tensors that lie in memory."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, images = Path(temporary), round(128 * scale)
+        manifest, runs = geography.manifest(make(folder, images)), itertools.count()
+        classifier = Classifier(
+            "EfficientNet-Lite0", imagenet.pretrained("EfficientNet-Lite0"), standard_preparation(SIZE)
+        )
+        pixels = torch.stack([read_image(folder / path, classifier.preparation) for path in manifest.rows["path"]])
+
+        def audited() -> Tensor:
+            found = classify(classifier, manifest, folder / f"{next(runs)}.jsonl")
+            return torch.from_numpy(found.predicted)
+
+        with torch.no_grad():
+            _, macs = counted(lambda: classifier.model(pixels[:1]))
+        yield compared(
+            "the audit", f"EfficientNet-Lite0, {images} made images of 256 pixels",
+            {"fairlib": audited, "the model alone": lambda: answers(classifier.model, pixels, 8).argmax(1)},
+            alike(0), seconds=seconds, kind="part", aims={"ratio": 1 / WANTED},
+            macs={"fairlib": images * macs, "the model alone": images * macs},
+            why="It reads, decodes and prepares every image, and notes every answer in a file.",
+        )  # fmt: skip
 
 
 def throughput(module: dict, manifest: geography.Manifest, folder: Path, images: int) -> dict:

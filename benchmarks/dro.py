@@ -1,134 +1,67 @@
-"""Algorithm 2 against its attack alone; many runs of Algorithm 3: one after the other, on all cores, in step, or both.
-
-python benchmarks/dro.py [--images 200] [--models 50] [--rounds 3] [--jobs -1]
-
-LeNet-5 in the simulated world. Everything in one run: of each call the least time out of so many rounds, all calls in
-turn; the models of all ways are compared weight by weight. One thread in each process.
+"""Algorithm 2 against its attack alone; Algorithm 3 for ten seeds in step against one after the other.
 
 Algorithm 2 takes one gradient for each image besides its attack, so it stays within ten per cent of an attack that
 takes ten gradients or more.
 """
 
-import argparse
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
-import joblib
-import pandas as pd
 import torch
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 
+from benchmarks.measure import alike, compared, counted
+from benchmarks.training import CLOSE, weights
 from fairlib import attacks, dro, geography, runtime, training
 from fairlib.book.experiments import fairer
-from fairlib.models import LayeredModel
 
-ALPHA, TOGETHER = 1e-4, 10  # small steps, so that the order in which floats are summed does not matter
-BATCH_SIZES = (1, 8, 32, 100)
+ALPHA, SEEDS = 1e-4, range(10)  # small steps, so that the order in which floats are summed does not matter
+BATCHES = (1, 32)
 LIMIT = 1.10  # Algorithm 2 over its attack
-ATTACKS = {
-    "PGD, 20 steps": partial(attacks.pgd, eps=0.03, step_size=0.005, iterations=20),
-    **{arm: fairer.ARMS[arm](runtime.generator(0)) for arm in fairer.ADVERSARIAL},
-}
+ATTACK = partial(attacks.pgd, eps=0.03, step_size=0.005, iterations=20)
 
 
-class Clocked:
-    """An attack that adds up the seconds which it takes."""
-
-    def __init__(self, attack: dro.Attack) -> None:
-        self.attack, self.seconds = attack, 0.0
-
-    def __call__(self, model: LayeredModel, x: Tensor, y: Tensor) -> Tensor:
-        started = time.thread_time()
-        x_adv = self.attack(model, x, y)
-        self.seconds += time.thread_time() - started
-        return x_adv
+def adversarial(model: nn.Module, x: Tensor, y: Tensor, attack: dro.Attack = ATTACK) -> dro.WeightedImages:
+    """D_rob of Algorithm 2."""
+    options = {"lr": ALPHA, "generator": runtime.generator(0), "batch_size": fairer.BATCH}
+    return dro.adversarial_data(model, x, y, attack=attack, **options)
 
 
-def algorithm2(
-    model: LayeredModel, x: Tensor, y: Tensor, attack: dro.Attack, batch_size: int, folder: Path | None
-) -> tuple[float, float]:
-    """Seconds of this thread: all of Algorithm 2, and its attack."""
-    attack = Clocked(attack)
-    options = {"lr": ALPHA, "generator": runtime.generator(0), "batch_size": batch_size, "folder": folder}
-    started = time.thread_time()
-    dro.adversarial_data(model, x, y, attack=attack, **options)
-    return time.thread_time() - started, attack.seconds
+def alone(model: nn.Module, x: Tensor, y: Tensor) -> Callable[[], Tensor]:
+    """Algorithm 2's attacks without the rest: on the same images and weights, which are noted first."""
+    noted: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def noting(theta: nn.Module, *batch: Tensor) -> Tensor:
+        noted.append((copy.deepcopy(theta), *batch))
+        return ATTACK(theta, *batch)
+
+    adversarial(model, x, y, noting)
+    return lambda: torch.cat([ATTACK(*batch) for batch in noted])
 
 
-def one_after_the_other(model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int) -> list[LayeredModel]:
-    rob = dro.load(folder)
-    return [dro.train(model, rob, lr=ALPHA, seed=seed, rounds=1, batch_size=batch_size) for seed in seeds]
-
-
-def in_step(model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int) -> list[LayeredModel]:
-    rob, parts = dro.load(folder), [seeds[i : i + TOGETHER] for i in range(0, len(seeds), TOGETHER)]
-    options = {"lr": ALPHA, "rounds": 1, "batch_size": batch_size}
-    return [one for part in parts for one in dro.train_many(model, rob, seeds=part, **options)]
-
-
-def on_all_cores(
-    way: Callable, jobs: int, model: LayeredModel, folder: Path, seeds: Sequence[int], batch_size: int
-) -> list[LayeredModel]:
-    parts = [seeds[i : i + TOGETHER] for i in range(0, len(seeds), TOGETHER)]
-    calls = [joblib.delayed(way)(model, folder, part, batch_size) for part in parts]
-    return [one for part in joblib.Parallel(n_jobs=jobs)(calls) for one in part]
-
-
-def weights(models: Sequence[LayeredModel]) -> Tensor:
-    return torch.stack([torch.cat([p.detach().flatten() for p in model.parameters()]) for model in models])
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--images", type=int, default=200, help="that Algorithm 2 starts from")
-    arguments.add_argument("--models", type=int, default=50)
-    arguments.add_argument("--rounds", type=int, default=3, help="the best of so many is shown")
-    arguments.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
-    given = arguments.parse_args()
+def rows(scale: float, seconds: float) -> Iterator[dict]:
+    images = round(60 * scale)
     world = geography.world("train", fairer.IMAGES, seed=fairer.WORLD)
-    x, y = world.x[: given.images], world.y[: given.images]
-    model, seeds = training.shipped(*fairer.START), range(given.models)
-    ways = {
-        "one after the other": one_after_the_other,
-        "processes": partial(on_all_cores, one_after_the_other, given.jobs),
-        f"{TOGETHER} in step": in_step,
-        "processes, in step": partial(on_all_cores, in_step, given.jobs),
-    }
-    cost, rows = [], []
-    with tempfile.TemporaryDirectory() as temporary, runtime.threads(1):
-        folder = Path(temporary)
-        rob = folder / "rob"
-        algorithm2(model, x, y, ATTACKS["PGD, 20 steps"], BATCH_SIZES[-1], rob)
-        for i, (name, attack) in tqdm([(i, a) for i in range(given.rounds) for a in ATTACKS.items()]):
-            for place, at in (("memory", None), ("file", folder / f"{name}-{i}")):
-                cost.append((name, place, *algorithm2(model, x, y, attack, fairer.BATCH, at)))
-        joblib.Parallel(n_jobs=given.jobs)(joblib.delayed(int)(0) for _ in range(8))  # the processes' start
-        for batch_size, _ in tqdm([(b, r) for b in BATCH_SIZES for r in range(given.rounds)]):
-            found = []
-            for way, call in ways.items():
-                started = time.perf_counter()
-                found.append(weights(call(model, rob, seeds, batch_size)))
-                rows.append((batch_size, way, time.perf_counter() - started))
-            apart = max((one - found[0]).abs().max().item() for one in found)
-            if apart > 1e-4:
-                raise RuntimeError(f"the ways differ by {apart:.1e} in a weight: they don't do the same")
-    cost = pd.DataFrame(cost, columns=["attack", "D_rob in", "algorithm 2", "attack alone"])
-    cost = cost.groupby(["attack", "D_rob in"], sort=False).min()
-    cost["ratio"] = cost["algorithm 2"] / cost["attack alone"]
-    cost["within the limit"] = cost["ratio"] <= LIMIT
-    print(f"seconds of Algorithm 2, batches of {fairer.BATCH}; best of {given.rounds}; limit of the ratio {LIMIT}")
-    print(cost.round(3).to_string())
-    images = 4 * given.images  # of D_rob, a round over it
-    table = pd.DataFrame(rows, columns=["batch", "way", "seconds"]).pivot_table("seconds", "batch", "way", "min")
-    table = 1e6 * table[list(ways)] / (given.models * images)
-    print(f"\nmicroseconds for an image and a model, {given.models} models; best of {given.rounds}")
-    print(table.round(1).to_string())
-    print(f"the quickest: {', '.join(f'{way} at {batch}' for batch, way in table.idxmin(axis=1).items())}")
-
-
-if __name__ == "__main__":
-    main()
+    x, y = world.x[:images], world.y[:images]
+    model = training.shipped(*fairer.START)
+    yield compared(
+        "Algorithm 2, second paper", f"LeNet5, {images} images, PGD of 20 steps",
+        {"fairlib": lambda: adversarial(model, x, y).x[images:], "its attack alone": alone(model, x, y)},
+        alike(0), seconds=seconds, kind="part", aims={"ratio": LIMIT},
+        why="A step takes a gradient towards the weights for each image, and twenty towards the image.",
+    )  # fmt: skip
+    rob = adversarial(model, x, y)
+    for batch_size in BATCHES:
+        options = {"lr": ALPHA, "rounds": 1, "batch_size": batch_size}
+        _, macs = counted(lambda o=options: dro.train(model, rob, seed=0, **o))
+        yield compared(
+            f"Algorithm 3, {len(SEEDS)} seeds by {batch_size}", f"LeNet5, {len(rob.x)} images, steps of {batch_size}",
+            {
+                "fairlib": lambda o=options: weights(dro.train_many(model, rob, seeds=SEEDS, **o)),
+                "seeds one by one": lambda o=options: weights([dro.train(model, rob, seed=s, **o) for s in SEEDS]),
+            },
+            alike(0, CLOSE), seconds=seconds, aims={"ratio": 1},
+            macs={"fairlib": len(SEEDS) * macs},
+            why="Ten small networks in one grouped convolution save calls; where batches are large, calls cost little.",
+        )  # fmt: skip

@@ -20,10 +20,10 @@ DOOR = "fairlib.__main__"  # the command: it may open every wing, and nobody imp
 LINES, EXPERIMENT = 350, 300
 # Tests of no module of their own: of the files around the package, or of all of its modules at once.
 ACROSS = {
-    "test_accelerator", "test_api", "test_architecture", "test_book", "test_browser", "test_damaged_files",
-    "test_defaults", "test_devices", "test_guides", "test_house", "test_licences", "test_mutants", "test_nbval_mutants",
-    "test_no_answers", "test_notebooks", "test_outputs", "test_policy", "test_pretend", "test_published",
-    "test_toy_book",
+    "test_accelerator", "test_api", "test_architecture", "test_benchmarks", "test_book", "test_browser",
+    "test_damaged_files", "test_defaults", "test_devices", "test_faults", "test_guides", "test_house", "test_licences",
+    "test_mutants", "test_nbval_mutants", "test_no_answers", "test_notebooks", "test_outputs", "test_policy",
+    "test_pretend", "test_published", "test_toy_book",
     "test_words", "attacks/test_pinned",
     "fairness/test_imports",
     "audit/test_guide",

@@ -85,7 +85,7 @@ def test_the_books_pairs_are_sound():
 
 def chapters() -> list[str]:
     """The chapters to read: what stands before them, and checks them, is short or reads records."""
-    about = {"start", "ledger", "checked", "costs", "audit"}
+    about = {"start", "ledger", "checked", "costs", "bench", "audit"}
     return [p.stem for p in sorted((ROOT / "notebooks").glob("*.md")) if p.stem not in about and "check_" not in p.stem]
 
 
