@@ -14,4 +14,5 @@ CODE_ONLY, TEXT_ONLY = "only with the released code", "only as the text says"
 NOT_TESTABLE, NOT_YET = "not testable here", "not yet run"
 VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, UNDECIDED, CODE_ONLY, TEXT_ONLY, NOT_TESTABLE, NOT_YET)
 CLAIM, CONSTRUCTION, BUILT_WORLD, BOOK, FUTURE_WORK = "claim", "construction", "built world", "book", "future work"
-KINDS = (CLAIM, CONSTRUCTION, BUILT_WORLD, BOOK, FUTURE_WORK)
+ARITHMETIC = "arithmetic"
+KINDS = (CLAIM, CONSTRUCTION, ARITHMETIC, BUILT_WORLD, BOOK, FUTURE_WORK)

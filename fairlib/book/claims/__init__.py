@@ -52,6 +52,7 @@ from fairlib.book.claims.tallies import (
 )
 from fairlib.book.claims.text import as_a_whole, as_json, as_text, fared, here, repeats, shown, there
 from fairlib.book.terms import (
+    ARITHMETIC,
     BOOK,
     BUILT_WORLD,
     CHAPTERS,
@@ -72,13 +73,13 @@ from fairlib.book.terms import (
 )
 
 __all__ = [
-    "AUTHORS", "BOOK", "BUILT_WORLD", "CELLS", "CHAPTERS", "CLAIM", "CODE_ONLY", "COLUMNS", "CONSTRUCTION", "DRAWS",
-    "FUTURE_WORK", "KINDS", "MARKS", "NOT_REPRODUCED", "NOT_TESTABLE", "NOT_YET", "PAPERS", "PARTLY", "REPRODUCED",
-    "RULES", "SAME", "SIGNS", "SORTS", "TEXT_ONLY", "TINY", "UNDECIDED", "VERDICTS", "Claim", "Estimate",
-    "Judgement", "Whole", "adjusted", "alternatives", "amounts", "apart", "as_a_whole", "as_json", "as_text",
-    "asked", "at_least", "at_most", "between", "by_section", "by_verdict", "causes", "chapter_html", "columns",
-    "counted", "counts", "dashboard_html", "decided", "equals", "equivalent", "families", "family", "fared", "here",
-    "joined", "judge", "judgements", "ledger", "load", "matches", "matches_range", "mirrored", "negative",
+    "ARITHMETIC", "AUTHORS", "BOOK", "BUILT_WORLD", "CELLS", "CHAPTERS", "CLAIM", "CODE_ONLY", "COLUMNS",
+    "CONSTRUCTION", "DRAWS", "FUTURE_WORK", "KINDS", "MARKS", "NOT_REPRODUCED", "NOT_TESTABLE", "NOT_YET", "PAPERS",
+    "PARTLY", "REPRODUCED", "RULES", "SAME", "SIGNS", "SORTS", "TEXT_ONLY", "TINY", "UNDECIDED", "VERDICTS", "Claim",
+    "Estimate", "Judgement", "Whole", "adjusted", "alternatives", "amounts", "apart", "as_a_whole", "as_json",
+    "as_text", "asked", "at_least", "at_most", "between", "by_section", "by_verdict", "causes", "chapter_html",
+    "columns", "counted", "counts", "dashboard_html", "decided", "equals", "equivalent", "families", "family", "fared",
+    "here", "joined", "judge", "judgements", "ledger", "load", "matches", "matches_range", "mirrored", "negative",
     "no_effect", "not_testable", "of_right", "of_wrong", "orders", "p_value", "paired", "percent", "placebos",
     "positive", "record", "recorded", "repeats", "repetition", "same", "section", "sensitivity", "shown", "sorts",
     "tallies", "tallies_html", "there", "told", "whole", "wholes",

@@ -9,6 +9,7 @@ from fairlib.book.claims.estimate import Estimate
 from fairlib.book.claims.rules import CELLS, RULES, mirrored, no_effect
 from fairlib.book.terms import (
     CODE_ONLY,
+    CONSTRUCTION,
     NOT_REPRODUCED,
     NOT_TESTABLE,
     NOT_YET,
@@ -202,9 +203,12 @@ def _alone(claim: Claim, estimates: Mapping[str, Estimate], ps: Mapping[str, flo
             parts = [_apply(claim, estimates[key], estimates) for key in joint if key in estimates]
             verdicts.append(joined([_column(claim, quantity, estimates, ps, notes), *parts]))
     verdict = columns(*verdicts) if len(verdicts) > 1 else verdicts[0]
-    if verdict == REPRODUCED and _one([claim.quantity, claim.quantity_text], estimates):
-        verdict = PARTLY
-        notes["it rests on one network, world or data set"] = None
+    if _one([claim.quantity, claim.quantity_text], estimates):
+        if verdict == REPRODUCED:
+            verdict = PARTLY
+            notes["it rests on one network, world or data set"] = None
+        elif verdict == NOT_REPRODUCED and claim.kind != CONSTRUCTION:
+            notes["not in this one network, world or data set, which does not show that it fails elsewhere"] = None
     code, text = verdicts if len(verdicts) > 1 else (*verdicts, "")
     return Judgement(verdict, code, text, tuple(notes))
 

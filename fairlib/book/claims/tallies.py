@@ -10,6 +10,7 @@ import pandas as pd
 from fairlib.book.claims.power import DRAWS
 from fairlib.book.claims.rules import CELLS, SIGNS
 from fairlib.book.terms import (
+    ARITHMETIC,
     BOOK,
     BUILT_WORLD,
     CLAIM,
@@ -30,7 +31,8 @@ REPEATED = {  # what is drawn anew for what a number's rule can tell; the second
 }
 NUMBERS, CELLS_OF_TABLES, WORDS, BOUNDS = "numbers in the text", "numbers in the tables", "words", "bounds and digits"
 APART = {
-    CONSTRUCTION: "true or false by construction",
+    CONSTRUCTION: "settled by construction",
+    ARITHMETIC: "arithmetic on printed numbers",
     BUILT_WORLD: "demonstrated in a built world",
     BOOK: "this book's hypotheses",
     FUTURE_WORK: "future work",
@@ -292,7 +294,7 @@ def counted(found: Mapping[str, int]) -> str:
 
 
 def decided(frame: pd.DataFrame) -> dict[str, int]:
-    """The first page's count: the papers' claims, without those that are true or false by construction and their kin.
+    """The first page's count: the papers' claims, without those that are settled by construction and their kin.
 
     Parameters
     ----------

@@ -95,7 +95,8 @@ def repeats(row: Mapping[str, object]) -> str:
         return ""
     d = row["decimals"]
     low, high = (end / 10**d for end in (math.ceil(row["repeat_low"] * 10**d), math.floor(row["repeat_high"] * 10**d)))
-    return f"a repetition: {low:.{d}f} to {high:.{d}f}"
+    what = "other images of this run" if row.get("chapter") == "table1" else "a repetition"
+    return f"{what}: {low:.{d}f} to {high:.{d}f}"
 
 
 def as_a_whole(found: Whole) -> str:

@@ -198,14 +198,15 @@ def left(case: str) -> str:
 def invisible() -> Answer:
     """Whether the second paper's attack is harder to see than an older one."""
     compared, moved = farther(), farther(image=True)
+    price = claims.recorded("perceptual_attack")["lambda=1_minus_lambda=0/LPIPS"]
     return Answer(
         "Can an attack be invisible?",
         word_for_distance(compared["PerC-AL"]),
         ("table1/ours_a=0_minus_perc_al/LPIPS",),
         "thousandths of LPIPS farther than the older PerC-AL "
         f"(its own: {headlines.span('table1/perc_al/LPIPS')}). {word_for_starts(compared.values(), moved.values())}",
-        "LPIPS is a distance that a network computes; no person was asked, in the paper or here. The new attack keeps "
-        "LPIPS low, not the paper's PieAPP, and the paper does not print all settings of PerC-AL.",
+        "LPIPS is a distance that a network computes; no person was asked, in the paper or here. The new attack pays "
+        f"for LPIPS in place of PieAPP, {word_for_price(price)}, and the paper does not print all settings of PerC-AL.",
         "table1",
         "Seven attacks",
     )
@@ -229,6 +230,22 @@ def word_for_distance(farther: Estimate) -> str:
     return "Perhaps; the new one moves less." if falls(farther) else "Perhaps; the new one moves no less."
 
 
+def word_for_price(change: Estimate) -> str:
+    """Whether what the new attack pays for its distance does anything.
+
+    Parameters
+    ----------
+    change : Estimate
+        What the price takes off the distance, in thousandths.
+
+    Returns
+    -------
+    str
+        At what price.
+    """
+    return f"at a price that changes {'nothing' if max(abs(change.low), abs(change.high)) < 2 else 'something'}"
+
+
 def word_for_starts(compared: Iterable[Estimate], moved: Iterable[Estimate]) -> str:
     """How many older attacks stay nearer, and whether that hangs on where they start.
 
@@ -243,10 +260,16 @@ def word_for_starts(compared: Iterable[Estimate], moved: Iterable[Estimate]) -> 
     str
         Both counts, or the one that they share.
     """
-    compared = list(compared)
+    compared, moved = list(compared), list(moved)
+    few = min((e.n for e in moved if e.n), default=None)
     here, there = told(map(rises, compared)), told(map(rises, moved))
     said = f"Of {COUNTS[len(compared)]} older ones {here} {'stays' if here == COUNTS[1] else 'stay'} nearer"
-    return said + (f"; {there} if all start at the photograph" if there != here else ", wherever they start")
+    over = f"over {few} images and for" if few else "for"
+    return said + (
+        f"; {there}, {over} pictures never saved, if all start at the photograph"
+        if there != here
+        else ", wherever they start"
+    )
 
 
 def fairness() -> Answer:
@@ -260,8 +283,8 @@ def fairness() -> Answer:
         f"right answers in 100 for the poorest third of the countries. Accuracy falls in {told(groups['high'] < 0)} "
         f"thirds; a doubling of wealth adds {headlines.span(SLOPE)} less than before",
         "Arm: a way of training; start model: what it begins with. The world is made up, not its wealth. "
-        "Trained as long as the paper"
-        + (f"; {word_for_early(shorter)}." if shorter else ", at a step that it does not print."),
+        "Trained for the paper's number of rounds, at a step that it does not print"
+        + (f"; {word_for_early(shorter)}." if shorter else "."),
         "fairer",
         "Who gains",
     )
@@ -282,7 +305,8 @@ def word_for_early(shorter: dict) -> str:
     """
     gain, low, high = (100 * shorter["poorest"][end] for end in ("value", "low", "high"))
     length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} of the step"
-    return f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] after {length}, picked afterwards"
+    picked = f"picked afterwards out of {shorter['tried']} lengths and step sizes"
+    return f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] after {length}, {picked}"
 
 
 def word_for_fairness(flatter: Estimate, groups: pd.DataFrame, *, gentler: bool = False) -> str:

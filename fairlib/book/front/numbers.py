@@ -86,10 +86,12 @@ def early() -> dict[str, float | dict[str, float]]:
     Returns
     -------
     dict
-        `alpha` and `rounds`, the training's; `slope` and `poorest`, what it adds to the slope and to the accuracy in
-        the poorest third, with `value`, `low`, `high`. Empty where there is no such training.
+        `alpha` and `rounds`, the training's, and `tried`, out of how many of these; `slope` and `poorest`, what it adds
+        to the slope and to the accuracy in the poorest third, with `value`, `low`, `high`. Empty where there is no such
+        training.
     """
-    point = fairer.early(fairer.frontier())
+    path = fairer.frontier()
+    point = fairer.early(path)
     if not point:
         return {}
     n = fairer.held_out()["n"].to_numpy()
@@ -98,7 +100,8 @@ def early() -> dict[str, float | dict[str, float]]:
     right = np.stack([np.mean(list(own), axis=0) for _, own in rows.groupby("seed")["right"]])
     drawn = fairer.drawn({"start": fairer.accuracies("start"), "early": right[:, n > 0] / n[n > 0]})
     slope, poorest = (shared.percentiles(found["early"] - found["start"]) for found in drawn)
-    return {"alpha": point["alpha"], "rounds": point["rounds"], "slope": slope, "poorest": poorest}
+    tried = path.query("arm == 'ours' and rounds > 0").groupby(["alpha", "rounds"]).ngroups
+    return {"alpha": point["alpha"], "rounds": point["rounds"], "tried": tried, "slope": slope, "poorest": poorest}
 
 
 def pictures() -> list[tuple[pd.DataFrame, str]]:

@@ -133,7 +133,11 @@ def test_one_network_is_partly_at_most():
     assert (found.verdict, found.notes) == (PARTLY, ("it rests on one network, world or data set",))
     for estimate, expected in ((GAIN, REPRODUCED), (at(0.1, 0.05, 0.15, sd=0.1, seeds=3), REPRODUCED)):
         assert judged(said(), gain=estimate).verdict == expected
-    assert judged(said(), gain=at(-0.1, units=1)).verdict == NOT_REPRODUCED
+    failed, by_construction = at(-0.1, units=1), said(kind=claims.CONSTRUCTION)
+    assert judged(said(), gain=failed).verdict == judged(by_construction, gain=failed).verdict == NOT_REPRODUCED
+    assert any("does not show that it fails elsewhere" in note for note in judged(said(), gain=failed).notes)
+    assert not any("elsewhere" in note for note in judged(by_construction, gain=failed).notes)
+    assert not any("elsewhere" in note for note in judged(said(), gain=at(-0.1, units=2)).notes)
     assert judged(said(quantity_text="text"), gain=GAIN, text=one).verdict == PARTLY
 
 

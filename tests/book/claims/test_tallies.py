@@ -63,7 +63,7 @@ def test_kinds_and_sorts_are_counted_apart():
         )
     ).set_index("sort")
     assert list(found.index) == ["numbers in the tables", "numbers in the text", "words", "bounds and digits",
-                                 "true or false by construction"]  # fmt: skip
+                                 "settled by construction"]  # fmt: skip
     assert found["claims"].tolist() == [2, 1, 2, 1, 1]
     cells, words = found.loc["numbers in the tables"], found.loc["words"]
     assert (cells["verdicts"], cells["families"]) == ({REPRODUCED: 1, UNDECIDED: 1}, {REPRODUCED: 1})

@@ -1,5 +1,6 @@
 """What the chapter on defences makes of hand-made records, and of images that are attacked on the spot."""
 
+import dataclasses
 import json
 
 import pandas as pd
@@ -83,7 +84,24 @@ def test_the_ledger_takes_every_quantity(house):
     found = {key: claims.Estimate(**fields) for key, fields in compression.estimates().items()}
     claims.record("compression", found, {})
     waiting = {f"{defence}/equal_lpips/ours_minus_pgd" for defence in compression.SETTINGS}
-    assert claims.asked("compression") - set(found) == waiting
+    assert claims.asked("compression") - set(found) == waiting | {"equal_lpips/ppgd_minus_noise"}
+
+
+@pytest.mark.parametrize(("alone", "judged"), [(52.0, claims.UNDECIDED), (2.0, claims.PARTLY)])
+def test_where_ppgd_is_its_random_start_nothing_is_compared_with_it(house, monkeypatch, alone, judged):
+    """PPGD's LPIPS is 50 plus the image's number, its start's, of half of the images, `alone` plus that."""
+    write(rows())
+    noise = [made("pgd", image) | {"method": "noise", "LPIPS": alone + image} for image in range(0, N, 2)]
+    read = table1.recorded
+    monkeypatch.setattr(table1, "recorded", lambda what: pd.DataFrame(noise) if what == "start" else read(what))
+    found = compression.beyond_start()
+    assert found["n"] == N // 2
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((50 - alone, 50 - alone, 50 - alone))
+    estimates = {key: claims.Estimate(**fields) for key, fields in compression.estimates().items()}
+    ours = "bits/equal_lpips/ours_minus_ppgd"
+    estimates[ours] = dataclasses.replace(estimates[ours], value=0.3, low=0.2, high=0.4)
+    (claim,) = (c for c in claims.load("hua") if c.quantity == ours)
+    assert claims.judge(claim, estimates) == judged
 
 
 def test_pgd_goes_as_far_as_algorithm_1_before_the_two_are_compared(house):

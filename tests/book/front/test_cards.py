@@ -1,5 +1,6 @@
 """The first page's words follow its numbers: each is turned here, and the cards say what the records say."""
 
+import dataclasses
 import re
 
 import pandas as pd
@@ -56,12 +57,25 @@ def test_which_attack_hides_better():
 @pytest.mark.parametrize(
     ("moved", "said"),
     [
-        ([UP, OPEN, UP], "Of three older ones one stays nearer; two if all start at the photograph"),
+        (
+            [UP, OPEN, UP],
+            "Of three older ones one stays nearer; two, for pictures never saved, if all start at the photograph",
+        ),
         ([UP, OPEN, DOWN], "Of three older ones one stays nearer, wherever they start"),
     ],
 )
 def test_where_the_older_attacks_start(moved, said):
     assert cards.word_for_starts(iter([UP, OPEN, DOWN]), iter(moved)) == said
+    counted = [dataclasses.replace(one, n=n) for one, n in zip(moved, (56, 19, 56), strict=True)]
+    told = said.replace(", for", ", over 19 images and for")
+    assert cards.word_for_starts(iter([UP, OPEN, DOWN]), iter(counted)) == told
+
+
+def test_whether_the_price_does_anything():
+    ends = {(-0.1, 0.1): "nothing", (-0.1, 3.0): "something", (-9.0, -4.0): "something"}
+    for (low, high), changed in ends.items():
+        e = dataclasses.replace(UP, value=low, low=low, high=high)
+        assert cards.word_for_price(e) == f"at a price that changes {changed}"
 
 
 def changes(*rows: tuple[float, float]) -> pd.DataFrame:
@@ -89,8 +103,8 @@ def test_a_gentler_training_is_said():
 
 def test_what_a_shorter_training_gives():
     poorest = {"value": 0.01, "low": -0.005, "high": 0.025}
-    shorter = {"rounds": 1.0, "alpha": fairer.ALPHA / 100, "poorest": poorest}
-    said = "+1.0 [-0.5, +2.5] after 1 round at 0.01 of the step, picked afterwards"
+    shorter = {"rounds": 1.0, "alpha": fairer.ALPHA / 100, "tried": 6, "poorest": poorest}
+    said = "+1.0 [-0.5, +2.5] after 1 round at 0.01 of the step, picked afterwards out of 6 lengths and step sizes"
     assert cards.word_for_early(shorter) == said
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fairlib import bootstrap, photographs
 from fairlib.book import claims, runner
-from fairlib.book.experiments import compression, shared, ssim_one_step, table1, truncation
+from fairlib.book.experiments import classifiers, compression, shared, ssim_one_step, table1, truncation
 from fairlib.book.experiments.ambiguities_hua.kinds import (
     NAMES,
     OUTCOMES,
@@ -29,6 +29,25 @@ def beside_paper() -> Rows:
     own, printed = table1.attacked_rows().query("method == 'pgd' and success"), table1.published().loc["pgd"]
     found = {c: bootstrap.mean(own[c] / printed[c]) for c in OUTCOMES}
     return [number(f"{c} of PGD in this book's whole run over the printed one", f) for c, f in found.items()]
+
+
+def other_classifiers() -> Rows:
+    """PGD and Algorithm 1 on two other classifiers over this book's, on the photographs that are turned on both."""
+    others = classifiers.recorded("stepping")
+    here = others.pop(table1.CLASSIFIER)
+    return [
+        effect for name, rows in others.items() for m in ("pgd", "ours_a=0")
+        for effect in times(
+            f"{name.removeprefix('EfficientNet-')} in place of Lite0, {NAMES[m]}", method(rows, m), method(here, m)
+        )
+    ]  # fmt: skip
+
+
+def lead() -> Rows:
+    """PerC-AL with the lead of 40 that its authors' code has, over PerC-AL without one, as many iterations."""
+    rows = table1.tried(runner.results("steps_and_leads").dropna(subset=["method"]))
+    with_, without = method(rows, "lead=40"), method(rows, "lead=0")
+    return times("a lead of 40 over none, PerC-AL", with_, without) + success("a lead of 40, PerC-AL", with_, without)
 
 
 def right_ones() -> Rows:
@@ -286,7 +305,8 @@ def digits() -> dict[str, dict[tuple[str, float], pd.Series]]:
 
 
 EFFECTS: dict[str, Callable[[], Rows]] = {
-    "beside_paper": beside_paper, "right_ones": right_ones, "step": step, "rounding": rounding, "norms": norms,
+    "beside_paper": beside_paper, "other_classifiers": other_classifiers, "lead": lead,
+    "right_ones": right_ones, "step": step, "rounding": rounding, "norms": norms,
     "whole_budget": whole_budget, "confidence": confidence, "lambda": lam, "cost": cost, "pgd_steps": pgd_steps,
     "budget": budget, "random_start": random_start, "own_settings": own_settings, "backbone": backbone,
     "judges": judges, "means_over": means_over,

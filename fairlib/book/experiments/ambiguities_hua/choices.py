@@ -12,8 +12,15 @@ from fairlib.book.experiments.ambiguities_hua.kinds import Missing, Rows, number
 COLUMNS = ["row", "measure", "role", "variant", "outcome", "kind", "value", "low", "high", "n", "of", "off_levels"]
 # What a switch of distances is where it is no open reading of the text: two settings that the paper prints, the scale
 # of a number that it prints without a unit, or another ruler laid to the same pictures.
-ROLES = {"confidence": "printed", "lambda": "scale", "backbone": "ruler", "judges": "ruler", "means_over": "ruler"}
-SOURCES = ("table1", "rivals", "ssim_one_step", "bias_metric", "trust", "dro_training", "fairer")  # whose records speak
+# A stand-in is another of what is not at hand.
+ROLES = {
+    **{"confidence": "printed", "lambda": "scale", "other_classifiers": "stand-in"},
+    **{"backbone": "ruler", "judges": "ruler", "means_over": "ruler"},
+}
+SOURCES = (  # whose records speak
+    *("table1", "rivals", "steps_and_leads", "classifiers", "ssim_one_step"),
+    *("bias_metric", "trust", "dro_training", "fairer"),
+)
 # What a chapter is called in a link.
 CHAPTERS = {
     **{"table1": "table 1", "truncation": "truncation", "compression": "compression", "trust": "tests and their size"},

@@ -8,7 +8,7 @@ from fairlib.book.experiments.ambiguities_hua.choices import numbers, text
 from fairlib.book.experiments.ambiguities_hua.kinds import OUTCOMES
 
 CHANGE, DRAWN = 1.5, 2**0.1  # by what factor a mean distance changes, or is worth drawing
-GROUPS = {"reading": "", "scale": "", "printed": "printed: ", "ruler": "ruler: "}  # roles of a switch, and their label
+GROUPS = {"reading": "", "scale": ""} | {r: f"{r}: " for r in ("printed", "stand-in", "ruler")}  # roles, their labels
 SAVED = '<a href="../notebooks/table1.html#sand">What saving those pictures leaves of them</a>, and of the attack'
 
 
@@ -38,8 +38,9 @@ def readings(effects: pd.DataFrame, topics: pd.Series) -> str:
     off = by["reading"]["off_levels"].astype(bool)
     held, unsaved = by["reading"][~off], by["reading"][off]
     said = [
-        f"{by['reading']['row'].nunique()} open readings of the text change a mean distance of the paper's table 1 by "
-        f"a factor of {CHANGE:g} or more, with a 95 % interval that excludes 1: {rows(by['reading'])}."
+        f"{by['reading']['row'].nunique()} open readings of the text change a mean {' or '.join(OUTCOMES)} of the "
+        f"paper's table 1 by a factor of {CHANGE:g} or more, with a 95 % interval that excludes 1: "
+        f"{rows(by['reading'])}."
     ]
     if len(held):
         said.append(f"The largest of these factors, on pictures that a file holds as they are: {_most(held, topics)}.")
@@ -52,7 +53,8 @@ def readings(effects: pd.DataFrame, topics: pd.Series) -> str:
         begins = f"from $\\lambda$ = {by['scale']['at'].min():,.0f} on, where the paper prints 1"
         said.append(f"One number's scale does as much ({rows(by['scale'])}), {begins}.")
     apart = f"settings that the paper prints side by side ({rows(by['printed'])})"
-    said.append(f"Not counted: {apart}, and another ruler for the same pictures ({rows(by['ruler'])}).")
+    other = f", other stand-ins for what is not at hand ({rows(by['stand-in'])})" if len(by["stand-in"]) else ""
+    said.append(f"Not counted: {apart}{other}, and another ruler for the same pictures ({rows(by['ruler'])}).")
     return " ".join(said)
 
 
