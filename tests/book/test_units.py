@@ -55,7 +55,6 @@ WAITING = (
     "dro_training",
     "fairer",
     "seeds",
-    "ssim_one_step",
     "table1",
 )
 
