@@ -97,6 +97,38 @@ def test_a_chapter_says_what_it_costs_before_its_first_long_cell(chapter):
     assert re.match(r"seconds\.|.*\b(?:minutes?|minute and a half) on (?:one|two) cores?\b", said)
 
 
+def unknown(code: str) -> list[str]:
+    """What ruff says of names that nothing defines, or that are imported for nothing."""
+    lint = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--quiet",
+        "--select=F401,F821",
+        "--ignore-noqa",
+        "--config=builtins=['get_ipython']",
+    ]
+    done = subprocess.run(
+        [*lint, "--output-format=concise", "-"], input=code, capture_output=True, text=True, encoding="utf-8"
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("md", notebooks.pairs(), ids=lambda md: md.stem)
+def test_each_name_comes_from_somewhere(md):
+    """A helper that moved into the package may be missed in one cell, which only an execution would tell."""
+    code = [cell.source for cell in notebooks.read(md).cells if cell.cell_type == "code"]
+    python = "\n".join(part for part in code if not re.match(r"%%|python -m", part))
+    assert unknown(python) == []
+
+
+def test_a_name_from_nowhere_is_found():
+    [missing, unused] = unknown("import math\n\nprint(text(1))\n")
+    assert "`math` imported but unused" in missing + unused and "Undefined name `text`" in missing + unused
+
+
 def test_executing_fills_in_everything(house):
     notebooks.check(house)
     title, bootstrap, product, words, letters = cells(house)
