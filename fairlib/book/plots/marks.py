@@ -98,6 +98,14 @@ VARIANTS = {  # markers of `tradeoff`
     "medoid": {"fmt": "d", "color": "#CC79A7"},
     "optimised": {"fmt": "P", "color": "black"},
     "optimised, tuned": {"fmt": "X", "color": "black", "markerfacecolor": "white"},
+    "network alone": {"fmt": "o", "color": COLOURS["defenseless"]},
+    "centroid defence": {"fmt": "s", "color": COLOURS["defended"]},
+    "closest-tie rule": {"fmt": "s", "color": COLOURS["defended"], "markerfacecolor": "white"},
+    "nearest centroid": {"fmt": "d", "color": "#CC79A7"},
+    "blurred input": {"fmt": "o", "color": COLOURS["defenseless"], "markerfacecolor": "white"},
+    "FGSM training": {"fmt": "v", "color": "black", "markerfacecolor": "white"},
+    "PGD training": {"fmt": "v", "color": "black"},
+    "interval training": {"fmt": "^", "color": "#009E73"},
 }
 
 
