@@ -98,4 +98,7 @@ def test_no_certificate_is_refuted_by_an_attack():
     trained = boxed.xs("interval training", level="method")[at]
     assert (trained > 0.3).all() and (boxed.xs("as released", level="method")[at] == 0).all()
     smoothed = certified.xs("smoothed, trained with noise", level="method")
-    assert (smoothed.loc[:, np.array(other.RADII) > other.SIGMA * 3.1] == 0).all(axis=None)
+    assert (smoothed.loc[:, np.array(other.RADII) > other.SIGMA * 2.71] == 0).all(
+        axis=None
+    )  # what so many draws can show
+    assert other.RADII[-1] > other.SIGMA * 2.71
