@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairlib import attacks, complexity, data
+from fairlib import attacks, complexity, data, training
 from fairlib.baselines import NearestCentroid
 from fairlib.book.experiments import other_defenses as other
 from fairlib.book.experiments import shared
@@ -76,7 +76,8 @@ def test_costs_by_hand(model):
     assert set(rows.xs("centroid defence", level="method")["inference"]) == {w["kept"]}
     pgd = rows.xs("PGD training", level="method")["training"] / w["inference"]
     network = type(model).__name__
-    assert set(pgd) == {(3 + 2 * 7) * other.TRAINING_IMAGES[network] * other.EPOCHS[network]}
+    released = 3 * 55_000 * training.RELEASED_EPOCHS[network]
+    assert set(pgd) == {released + (3 + 2 * 7) * other.TRAINING_IMAGES[network] * other.EPOCHS[network]}
 
 
 def test_the_records_count_what_they_say():
