@@ -37,14 +37,14 @@ def certificates(
     tuple of matplotlib.figure.Figure and str
         The figure, and the text for those who don't see it.
     """
-    figure, axes = grid(2, len(boxes), 4.9)
+    figure, axes = grid(2, len(boxes), 4.4)
     told, shown = [], {}
     for place, (column, title) in enumerate(zip(axes.T, boxes, strict=True)):
         for axis, frame in zip(column, (boxes[title], balls[title]), strict=True):
             for line, points in frame.groupby("line", sort=False):
                 style = {"markersize": 3.5, "lw": 1.2} | LINES[line]
-                (shown[line],) = axis.plot(points["x"], points["value"], **style)
-                axis.fill_between(points["x"], points["low"], points["high"], color=style["color"], alpha=0.15, lw=0)
+                error = [points["value"] - points["low"], points["high"] - points["value"]]
+                shown[line] = axis.errorbar(points["x"], points["value"], error, elinewidth=0.8, **style)
                 first, last = points.iloc[0], points.iloc[-1]
                 half = points.loc[points["value"] >= first.value / 2, "x"].max()
                 told.append(
