@@ -53,6 +53,8 @@ APGD = "Croce and Hein (2020), section 3, and their code: rho and momentum of 0.
 SQUARE = (
     "Andriushchenko et al. (2020), their code: p = 0.8 for a robust MNIST network, halved from 10 to 8,000 of 10,000"
 )
+GOWAL = "Gowal et al. (2018), section 4: kappa falls from 1 to 1/2"
+COHEN = "Cohen, Rosenfeld and Kolter (2019), section 4, and their code: N0 = 100, alpha = 0.001, ABSTAIN = -1"
 SSIM = "Wang et al. (2004): K1 = 0.01, K2 = 0.03, a Gaussian window of 11 x 11 with sigma 1.5"
 MS_SSIM = "Wang, Simoncelli and Bovik (2003), section 3.2: the exponents of five scales"
 SRGB = "IEC 61966-2-1: the primaries and the white of sRGB, with seven decimals"
@@ -150,6 +152,20 @@ TABLE = [
     ("defenses.centroid", "CentroidDefense", "loose_rule", "released", PEPE_CODE),
     ("defenses.centroid", "CentroidDefense", "sets", "sum", OWN),
     ("defenses.centroid", "CentroidDefense", "generator", None, OPTIONAL),
+    ("defenses.adversarial", "adversarial_training", "lr", 0.05, OWN),
+    ("defenses.adversarial", "adversarial_training", "momentum", 0.9, OWN),
+    ("defenses.adversarial", "adversarial_training", "batch_size", 100, OWN),
+    ("defenses.interval", "interval_training", "ramp", (0.1, 0.6), OWN),
+    ("defenses.interval", "interval_training", "worst", 0.5, GOWAL),
+    ("defenses.interval", "interval_training", "lr", 0.05, OWN),
+    ("defenses.interval", "interval_training", "momentum", 0.9, OWN),
+    ("defenses.interval", "interval_training", "batch_size", 100, OWN),
+    ("defenses.randomised", ".", "ABSTAINED", -1, COHEN),
+    ("defenses.randomised", "smoothed", "first", 100, COHEN),
+    ("defenses.randomised", "smoothed", "draws", 10_000, "a tenth of Cohen et al.'s N = 100,000, for time"),
+    ("defenses.randomised", "smoothed", "level", 0.999, COHEN),
+    ("defenses.randomised", "smoothed", "batch_size", 2_000, OWN),
+    ("defenses.randomised", "at_least", "level", 0.999, COHEN),
     ("defenses.compression", "jpeg", "subsampling", "4:2:0", "libjpeg's default; the second paper prints no setting"),
     ("tuning", "tune_alpha", "sweeps", 20, OWN),
     ("tuning", "tune_centroids", "temperature", 0.05, OWN),

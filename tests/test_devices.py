@@ -33,6 +33,7 @@ from fairlib import (
     baselines,
     complexity,
     data,
+    defenses,
     dro,
     ensemble,
     evaluation,
@@ -310,6 +311,68 @@ def _(given, to):
 @case("fairlib.baselines.SmallestMeanDistance")
 def _(given, to):
     return baselines.SmallestMeanDistance(defended(given, to))(to(given.x))
+
+
+@case("fairlib.defenses.Blurred")
+def _(given, to):
+    return attacks.fgsm(defenses.Blurred(to(given.lenet), 1.0), to(given.x), to(given.y), eps=0.1)
+
+
+def hardened(given, to, train, *options, **more):
+    """The network's weights after a training."""
+    model = to(given.fc)
+    images, labels = to(given.training_x), to(given.training_y)
+    train(model, images, labels, *options, epochs=1, generator=runtime.generator(0), batch_size=32, **more)
+    return list(model.state_dict().values())
+
+
+@case("fairlib.defenses.adversarial_training")
+def _(given, to):
+    return hardened(given, to, defenses.adversarial_training, partial(attacks.fgsm, eps=0.1))
+
+
+@case("fairlib.defenses.interval_training")
+def _(given, to):
+    return hardened(given, to, defenses.interval_training, eps=0.01)
+
+
+@case("fairlib.defenses.around")
+def _(given, to):
+    return tuple(defenses.around(to(given.x), 0.1))
+
+
+@case("fairlib.defenses.interval_bounds")
+def _(given, to):
+    return [end for box in defenses.interval_bounds(to(given.fc), defenses.around(to(given.x), 0.01)) for end in box]
+
+
+@case("fairlib.defenses.interval_leads")
+def _(given, to):
+    return defenses.interval_leads(to(given.fc), defenses.around(to(given.x), 0.01))
+
+
+@case("fairlib.defenses.certified")
+def _(given, to):
+    return defenses.certified(to(given.fc), to(given.x), to(given.y), eps=1e-3)
+
+
+def voting(given, to):
+    return CentroidDefense(to(given.fc), to(given.centroids), given.alpha)
+
+
+@case("fairlib.defenses.distance_bounds")
+def _(given, to):
+    return tuple(defenses.distance_bounds(voting(given, to), to(given.x), eps=1e-4))
+
+
+@case("fairlib.defenses.certified_votes")
+def _(given, to):
+    return defenses.certified_votes(voting(given, to), to(given.x), to(given.y), eps=1e-5)
+
+
+@case("fairlib.defenses.smoothed")
+def _(given, to):
+    return defenses.smoothed(to(given.fc), to(given.x), sigma=0.25, draws=50, generator=runtime.generator(0))
 
 
 @case("fairlib.baselines.Binarised")
@@ -767,6 +830,9 @@ ELSEWHERE = {
     "fairlib.checks": "called by every case",
     "fairlib.book.experiments": "they load what they work on, on the CPU; table1 has a case",
     "fairlib.book.labs": "what their pages show is made once, on the CPU",
+    "fairlib.defenses.Box": "two tensors, made by around",
+    "fairlib.defenses.linears": "gives a network's own layers",
+    "fairlib.defenses.descend": "reached through both trainings",
     "fairlib.defenses.sets": "reached through the defence of several sets",
     "fairlib.dro.descent": "reached through the algorithms",
     "fairlib.dro.store": "reached through Algorithm 2, whose cases load what it leaves",

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from fairlib.book.plots.style import COLOURS, PAPER, grid, legend_below, styled
+from fairlib.book.plots.style import COLOURS, PAPER, grid, legend_below, styled, without_empty
 from fairlib.intervals import prediction_range
 
 
@@ -98,6 +98,14 @@ VARIANTS = {  # markers of `tradeoff`
     "medoid": {"fmt": "d", "color": "#CC79A7"},
     "optimised": {"fmt": "P", "color": "black"},
     "optimised, tuned": {"fmt": "X", "color": "black", "markerfacecolor": "white"},
+    "network alone": {"fmt": "o", "color": COLOURS["defenseless"]},
+    "centroid defence": {"fmt": "s", "color": COLOURS["defended"]},
+    "closest-tie rule": {"fmt": "s", "color": COLOURS["defended"], "markerfacecolor": "white"},
+    "nearest centroid": {"fmt": "d", "color": "#CC79A7"},
+    "blurred input": {"fmt": "o", "color": COLOURS["defenseless"], "markerfacecolor": "white"},
+    "FGSM training": {"fmt": "v", "color": "black", "markerfacecolor": "white"},
+    "PGD training": {"fmt": "v", "color": "black"},
+    "interval training": {"fmt": "^", "color": "#009E73"},
 }
 
 
@@ -108,8 +116,8 @@ def tradeoff(panels: Mapping[str, pd.DataFrame], xlabel: str, ylabel: str) -> tu
     Parameters
     ----------
     panels : mapping of str to pandas.DataFrame
-        Rows of `variant` (a key of `VARIANTS`), `x`, `x_low`, `x_high`, `y`, `y_low`, `y_high`, by title; an even
-        number.
+        Rows of `variant` (a key of `VARIANTS`), `x`, `x_low`, `x_high`, `y`, `y_low`, `y_high`, by title; two side
+        by side.
     xlabel, ylabel : str
         What the two accuracies are.
 
@@ -119,15 +127,16 @@ def tradeoff(panels: Mapping[str, pd.DataFrame], xlabel: str, ylabel: str) -> tu
         The figure, and the text for those who don't see it.
     """
     rows = -(-len(panels) // 2)
-    figure, axes = grid(rows, 2, 1.0 + 1.9 * rows)
+    figure, axes = grid(rows, min(2, len(panels)), 3.6 if len(panels) < 2 else 1.0 + 1.9 * rows)
     told = []
-    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=True):
+    for axis, (title, frame) in zip(axes.flat, panels.items(), strict=False):
         for p in frame.itertuples():
             error = {"xerr": [[p.x - p.x_low], [p.x_high - p.x]], "yerr": [[p.y - p.y_low], [p.y_high - p.y]]}
             axis.errorbar(p.x, p.y, **error, label=p.variant, markersize=5, lw=1, **VARIANTS[p.variant])
             told.append(f"{title}, {p.variant}: {p.x:.2f}, {p.y:.2f}.")
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.02), ylim=(0, 1.02))
         axis.label_outer()
+    without_empty(axes, len(panels))
     legend_below(figure, axes, columns=3)
     return figure, f"{xlabel.capitalize()} and {ylabel}. " + " ".join(told)
 
