@@ -150,6 +150,8 @@ def written(notebook: NotebookNode) -> str:
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = outputs.compact(output.data["text/html"])
+            if "<table" in output.data["text/html"]:
+                output.data.pop("text/plain", None)  # the same once more, which no page shows
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 

@@ -63,7 +63,7 @@ def record(chapter: str, estimates: Mapping[str, Estimate], provenance: Mapping[
     for quantity, e in estimates.items():
         checks.instance(e, Estimate, quantity, "make one with fairlib.book.claims.Estimate")
     content = {"provenance": dict(provenance), "estimates": {q: asdict(e) for q, e in sorted(estimates.items())}}
-    text = json.dumps(content, indent=1, allow_nan=False)
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     with files.replacing(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
     return path

@@ -57,7 +57,7 @@ def show(figure: Figure, alt: str) -> None:
     if not alt.strip():
         raise ValueError("alt is empty, expected a sentence that says what the figure shows")
     drawn = not any(axes.images for axes in figure.axes)
-    options = {"dpi": 160 if drawn else 200, "bbox_inches": "tight", "facecolor": "white"}
+    options = {"dpi": 150 if drawn else 200, "bbox_inches": "tight", "facecolor": "white"}
     figure.savefig(png := io.BytesIO(), format="png", metadata={"Software": None}, **options)
     display(Image(_small(png.getvalue(), drawn=drawn), alt=alt))
 

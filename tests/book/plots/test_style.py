@@ -17,7 +17,7 @@ def shown(figure, monkeypatch) -> tuple[bytes, np.ndarray, np.ndarray]:
     found, drawn = [], io.BytesIO()
     monkeypatch.setattr(style, "display", found.append)
     plots.show(figure, "A figure.")
-    dpi = 200 if any(axes.images for axes in figure.axes) else 160
+    dpi = 200 if any(axes.images for axes in figure.axes) else 150
     figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     png = found[0].data
     return png, *(np.asarray(PIL.Image.open(io.BytesIO(b)).convert("RGB")).astype(int) for b in (png, drawn.getvalue()))
