@@ -91,6 +91,7 @@ ANSWER = r"\*\*(The answer|What they come to)\.\*\*"
 WITHOUT = {
     "ablations", "ambiguities", "ambiguities_hua", "audit", "audit_worlds", "beyond", "checked", "costs", "data_models",
     "individually_fair", "ssim_one_step", "start", "truncation",
+    "yardsticks",
 }  # fmt: skip
 
 

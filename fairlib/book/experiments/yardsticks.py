@@ -18,7 +18,7 @@ from fairlib.book import runner
 from fairlib.book.experiments import bias_metric, fairer, shared
 from fairlib.models import LayeredModel
 
-IMAGES = {"embedded": 1_000, "paper": 2_000}  # that all arms train on
+IMAGES = {"embedded": 500, "paper": 2_000}  # that all arms train on
 WORLDS = (5, 2)  # with a first and a second start model
 MODELS = 2  # of each arm at each point
 POINTS = ((1e-3, 1), (1e-2, 3))  # learning rate, rounds T2 of Algorithm 3: of `frontier`'s a short one, and `fairer`'s
@@ -237,42 +237,58 @@ def surrogate(model: LayeredModel, x: Tensor, x_adv: Tensor, y: Tensor, cost: pe
 # --- What the records say. --------------------------------------------------------------------------------------------
 
 
-@cache
 def recorded() -> pd.DataFrame:
     """The rows of all units, those with most images where both profiles were run; FileNotFoundError without records."""
     return shared.largest(runner.results("yardsticks"), ["world", "start"])
 
 
+@cache
+def wealth() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The countries' log GDP, and which of them are in each third."""
+    log_gdp = geography.shares()["log_gdp"]
+    found = fairness.thirds(log_gdp.to_numpy(), list(log_gdp.index))
+    return log_gdp.to_numpy(), {name: found == name for name in fairness.THIRDS}
+
+
+def told(right: np.ndarray, n: np.ndarray) -> dict[str, float]:
+    """Of right answers (41,) among n (41,): `accuracy`, `slope`, `poorest` and `gap`, the richest third less that."""
+    log_gdp, thirds = wealth()
+    in_third = [right[own].sum() / n[own].sum() for own in thirds.values()]
+    table = pd.DataFrame({"log_gdp": log_gdp, "n": n, "accuracy": right / np.maximum(n, 1)})[n > 0]
+    found = {"accuracy": right.sum() / n.sum(), "slope": fairness.slope(table).slope}
+    return found | {"poorest": in_third[0], "gap": in_third[2] - in_third[0]}
+
+
 def measured() -> pd.DataFrame:
-    """Of each unit, arm and point: `accuracy`, `slope`, `poorest` and `gap` (richest less poorest third), of the models'
-    mean; at the last point also `odds`, `odds_chance`, `worst`, `worst_chance`."""
-    third = fairness.thirds(geography.shares()["log_gdp"].to_numpy(), list(geography.shares().index))
-    poor, rich = (third == name for name in (fairness.THIRDS[0], fairness.THIRDS[2]))
+    """Of each unit, arm and point what is `told` of the models' mean; at the last point all else that was recorded.
+
+    `odds` and `worst` are beside chance: `odds_beyond` is the first less its median by chance, `worst_beyond` the
+    second. `turned/...` and `length/...` by attack; `phi`, `phi_attacked`.
+    """
     rows = []
     for _, unit in recorded().groupby(["world", "start"]):
         n = np.array(unit.query("arm == 'start'")["n"].iloc[0])
         for row in unit.to_dict("records"):
-            right = np.array(row["right"]) / row["models"]
             found = {key: row[key] for key in ("world", "start", "arm", "alpha", "rounds")}
-            found |= {"accuracy": right.sum() / n.sum(), "poorest": right[poor].sum() / n[poor].sum()}
-            found["gap"] = right[rich].sum() / n[rich].sum() - found["poorest"]
-            table = geography.shares()[["log_gdp"]].assign(n=n, accuracy=right / np.maximum(n, 1))[n > 0]
-            found["slope"] = fairness.slope(table).slope
-            for key in ("odds", "worst"):
-                pair = row[key] if isinstance(row[key], list) else (np.nan, np.nan)
-                found |= dict(zip((key, f"{key}_chance"), pair, strict=True))
+            found |= told(np.array(row["right"]) / row["models"], n)
+            if isinstance(row["turned"], dict):
+                for key in ("odds", "worst"):
+                    found |= {key: row[key][0], f"{key}_beyond": row[key][0] - row[key][1]}
+                found |= {f"turned/{name}": hit / row["known"] for name, hit in row["turned"].items()}
+                found |= {f"length/{name}": length for name, length in row["length"].items()}
+                found |= dict(zip(("phi", "phi_attacked"), row["phi"], strict=True))
             rows.append(found)
     return pd.DataFrame(rows)
 
 
-def changes(column: str, at: tuple[float, int] = LAST) -> pd.DataFrame:
-    """By arm: `value`, `low`, `high` of the column less the start model's, over worlds (the mean of a world's starts)."""
-    return pd.DataFrame({arm: intervals.over_seeds(own) for arm, own in by_world(column, at).items()}).T
+def by_world(found: pd.DataFrame, column: str, at: tuple[float, int] = LAST) -> pd.DataFrame:
+    """A column of `measured` at a point: a row per world, the mean of its start models, and a column per arm."""
+    there = [pair in (at, (0, 0)) for pair in zip(found["alpha"], found["rounds"], strict=True)]
+    wide = found[there].pivot_table(column, ["world", "start"], "arm", sort=False)
+    return wide.groupby("world").mean()[[arm for arm in ARMS if arm in wide]]
 
 
-def by_world(column: str, at: tuple[float, int] = LAST) -> pd.DataFrame:
-    """The column less the start model's: a row per world, the mean of its start models, and a column per arm."""
-    found = measured()
-    found = found[[pair in (at, (0, 0)) for pair in zip(found["alpha"], found["rounds"], strict=True)]]
-    wide = found.pivot_table(column, ["world", "start"], "arm", sort=False)
-    return wide.sub(wide["start"], axis=0).drop(columns="start").groupby("world").mean()
+def over_worlds(wide: pd.DataFrame, less: str | None = None) -> pd.DataFrame:
+    """By arm `value`, `low`, `high` over worlds, of each world's number less that of another arm where one is given."""
+    own = wide if less is None else wide.sub(wide[less], axis=0).drop(columns=less)
+    return pd.DataFrame({arm: intervals.over_seeds(own[arm]) for arm in own}).T
