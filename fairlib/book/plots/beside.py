@@ -35,6 +35,8 @@ def beside(
 ) -> tuple[Figure, str]:
     """What each method does to the accuracy, and to another number: a panel per number, a mark per method.
 
+    The frame goes half as far beyond the marks as they lie apart; longer intervals are cut off there.
+
     Parameters
     ----------
     panels : mapping of str to pandas.DataFrame
@@ -66,7 +68,13 @@ def beside(
         axis.axvline(0, color="black", lw=0.8)
         if title in line:
             axis.plot([0, line[title][0]], [0, line[title][1]], "--", color="black", lw=0.8, label="guessing")
-        axis.set(xlabel=xlabel, ylabel=title)
+        axis.set(xlabel=xlabel, ylabel=title, xlim=_around(frame["x"]), ylim=_around(frame["value"]))
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure, f"Each method by {xlabel}. " + " ".join(told)
+
+
+def _around(values: pd.Series) -> tuple[float, float]:
+    """Ends of an axis: the values and zero, and half as far again on both sides."""
+    low, high = min(0, values.min()), max(0, values.max())
+    return low - (high - low) / 2, high + (high - low) / 2

@@ -17,6 +17,7 @@ def test_marks_and_bars_stand_where_the_numbers_are():
     assert x_bar[:, 0].tolist() == pytest.approx([-12, -8]) and y_bar[:, 1].tolist() == pytest.approx([-0.03, -0.01])
     dashed = {axis: [line for line in axis.lines if line.get_label() == "guessing"] for axis in (first, second)}
     assert dashed[first][0].get_xydata().tolist() == [[0, 0], [-20, -0.01]] and not dashed[second]
+    assert first.get_xlim() == pytest.approx((-15.25, 5.75)) and first.get_ylim() == pytest.approx((-0.03, 0.01))
     assert "slope, Algorithm 1: -0.02 at -10.0. slope, group DRO: -0.001 at +0.5." in alt
 
 
