@@ -19,7 +19,7 @@ from fairlib.book.experiments import bias_metric, fairer, shared
 from fairlib.models import LayeredModel
 
 IMAGES = {"embedded": 500, "paper": 2_000}  # that all arms train on
-WORLDS = {"embedded": (4,), "paper": (5, 2)}  # with a first, and with a second start model
+WORLDS = {"embedded": (5,), "paper": (5, 2)}  # with a first, and with a second start model
 MODELS = 2  # of each arm at each point
 POINTS = ((1e-3, 1), (1e-2, 3))  # learning rate, rounds T2 of Algorithm 3: of `frontier`'s a short one, and `fairer`'s
 LAST = POINTS[-1]
