@@ -17,7 +17,7 @@ def test_world():
 
 
 def test_units():
-    worlds = {"embedded": [(w, 0) for w in range(4)], "paper": [*((w, 0) for w in range(5)), (0, 1), (1, 1)]}
+    worlds = {"embedded": [(w, 0) for w in range(5)], "paper": [*((w, 0) for w in range(5)), (0, 1), (1, 1)]}
     for profile, expected in worlds.items():
         listed = [u.arguments for u in units.of("yardsticks", profile)]
         assert [(u["world"], u["start"]) for u in listed] == expected
@@ -115,7 +115,7 @@ def test_the_records_have_every_arm_and_the_rules_read_them():
     rows = runner.results("yardsticks")
     assert set(rows["share"].dropna()) <= set(yardsticks.SHARES) and set(rows["eps"].dropna()) <= set(yardsticks.STRONG)
     wide = yardsticks.by_world(found, "slope")
-    assert len(wide) == 4 and list(wide) == list(yardsticks.ARMS)
+    assert len(wide) == 5 and list(wide) == list(yardsticks.ARMS)
     less = yardsticks.over_worlds(wide, "start")
     assert less.loc["ours", "value"] == pytest.approx((wide["ours"] - wide["start"]).mean())
     both = found.query("world == 0 and arm == 'ours' and rounds == 3")["slope"]
