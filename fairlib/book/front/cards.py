@@ -13,7 +13,18 @@ from fairlib.book import claims, headlines
 from fairlib.book.claims import PARTLY, REPRODUCED, Estimate
 from fairlib.book.experiments import fairer
 from fairlib.book.front.numbers import (
-    AWARE, NOBODY, PAIRS, UNAWARE, best, early, falls, farther, gains, of_100, rises, thirds,
+    AWARE,
+    NOBODY,
+    PAIRS,
+    UNAWARE,
+    best,
+    early,
+    falls,
+    farther,
+    gains,
+    of_100,
+    rises,
+    thirds,
 )  # fmt: skip
 
 SLOPE = "fairer/slope/start_minus_ours, points a doubling"
