@@ -191,18 +191,7 @@ def word_for_what_is_left(verdicts: Iterable[str]) -> str:
 
 
 def left(case: str) -> str:
-    """What a case gained against an attacker who does not know the defence, and what is left against one who does.
-
-    Parameters
-    ----------
-    case : str
-        One of `PAIRS`.
-
-    Returns
-    -------
-    str
-        As `(clothes, plain net) +2 [+1, +3] left of +17 [+14, +20]`, in spans that name the headlines.
-    """
+    """What a case gained against one who does not know the defence, and what is left against one who does."""
     i = list(PAIRS).index(case)
     before, after = (headlines.span(of_100(who)[i]) for who in (UNAWARE, AWARE))
     return f"({PAIRS[case]}) {after} left of {before}"
