@@ -545,6 +545,29 @@ def _(given, to, path):
     return dro.train_many(to(given.lenet), found, rounds=2, **options)
 
 
+# --- Yardsticks. ------------------------------------------------------------------------------------------------------
+
+
+@case("fairlib.dro.fine_tune")
+def _(given, to):
+    law = dro.balancing_weights(to(torch.tensor([0, 0, 0, 1])))
+    found = dro.WeightedImages(given.x, given.y, law)
+    objective = dro.GroupDRO(to(torch.tensor([0, 0, 1, 1])), step_size=0.5)
+    options = {"rounds": 2, "lr": 0.05, "batch_size": 3}
+    return dro.fine_tune(to(given.lenet), found, objective=objective, generator=runtime.generator(0), **options)
+
+
+@case("fairlib.dro.focal")
+def _(given, to):
+    z, y = to(given.lenet)(to(given.x)).detach(), to(given.y)
+    return torch.stack([one(z, y, y) for one in (dro.plain, dro.focal(), dro.weighted(to(torch.arange(1.0, 5))))])
+
+
+@case("fairlib.dro.group_step")
+def _(given, to):
+    return dro.group_step(to(torch.tensor([0.5, 0.5])), to(torch.tensor([0.0, 3.0])), 1.0)
+
+
 # --- Tuning. ----------------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from fairlib.fairness.individual import (
 )
 from fairlib.fairness.line import Slope
 from fairlib.fairness.meta import meta_regression, sampling_variance
+from fairlib.fairness.odds import EqualisedOdds, equalised_odds
 from fairlib.fairness.paired import ModelComparison, SlopeDifference, compare_models
 from fairlib.fairness.power import detectable, power, rejects, simulate
 from fairlib.fairness.slope import METHODS, permutation, regression, slope
@@ -41,6 +42,7 @@ __all__ = [
     "THIRDS",
     "ClassSlope",
     "Comparison",
+    "EqualisedOdds",
     "Explained",
     "Extremes",
     "Least",
@@ -59,6 +61,7 @@ __all__ = [
     "country_table",
     "detectable",
     "effect_sizes",
+    "equalised_odds",
     "explained_by_classes",
     "extremes",
     "gaps_by_chance",

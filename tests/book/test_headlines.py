@@ -90,7 +90,7 @@ ANSWER = r"\*\*(The answer|What they come to)\.\*\*"
 # Chapters whose answers have no headline; those of the first page are in front/test_cards.py.
 WITHOUT = {
     "ablations", "ambiguities", "ambiguities_hua", "audit", "audit_worlds", "bench", "beyond", "checked", "costs",
-    "data_models", "individually_fair", "other_defenses", "ssim_one_step", "start", "truncation",
+    "data_models", "individually_fair", "other_defenses", "ssim_one_step", "start", "truncation", "yardsticks",
 }  # fmt: skip
 
 

@@ -12,7 +12,20 @@ from fairlib import data
 from fairlib.book import claims, headlines
 from fairlib.book.claims import PARTLY, REPRODUCED, Estimate
 from fairlib.book.experiments import fairer
-from fairlib.book.front.numbers import AWARE, GAINS, NOBODY, PAIRS, UNAWARE, early, farther, gains, thirds
+from fairlib.book.front.numbers import (
+    AWARE,
+    NOBODY,
+    PAIRS,
+    UNAWARE,
+    best,
+    early,
+    falls,
+    farther,
+    gains,
+    of_100,
+    rises,
+    thirds,
+)  # fmt: skip
 
 SLOPE = "fairer/slope/start_minus_ours, points a doubling"
 COUNTS = ("none", "one", "two", "three", "four")
@@ -178,18 +191,7 @@ def word_for_what_is_left(verdicts: Iterable[str]) -> str:
 
 
 def left(case: str) -> str:
-    """What a case gained against an attacker who does not know the defence, and what is left against one who does.
-
-    Parameters
-    ----------
-    case : str
-        One of `PAIRS`.
-
-    Returns
-    -------
-    str
-        As `(clothes, plain net) +2 [+1, +3] left of +17 [+14, +20]`, in spans that name the headlines.
-    """
+    """What a case gained against one who does not know the defence, and what is left against one who does."""
     i = list(PAIRS).index(case)
     before, after = (headlines.span(of_100(who)[i]) for who in (UNAWARE, AWARE))
     return f"({PAIRS[case]}) {after} left of {before}"
@@ -333,27 +335,6 @@ def word_for_fairness(flatter: Estimate, groups: pd.DataFrame, *, gentler: bool 
     if rises(flatter):
         return f"Flatter, {'and' if gain.iloc[0] else 'but'} {who}."
     return f"Not clearly flatter, and {who}."
-
-
-def rises(e: Estimate) -> bool:
-    """Whether all of an interval lies above zero."""
-    return e.low > 0
-
-
-def falls(e: Estimate) -> bool:
-    """Whether all of an interval lies below zero."""
-    return e.high < 0
-
-
-def of_100(who: str) -> tuple[str, ...]:
-    """The headlines of the four cases, in right answers of 100, in the order of `PAIRS`."""
-    chapter, quantity = GAINS[who]
-    return tuple(f"{chapter}/{pair}/{quantity}, of 100" for pair in PAIRS)
-
-
-def best(found: dict[str, Estimate]) -> str:
-    """The case with the largest value."""
-    return max(found, key=lambda case: found[case].value)
 
 
 def told(which: Iterable[object]) -> str:

@@ -37,6 +37,17 @@ def gains() -> dict[str, dict[str, Estimate]]:
     return {who: {pair: recorded[chapter][f"{pair}/{key}"] for pair in PAIRS} for who, (chapter, key) in GAINS.items()}
 
 
+def of_100(who: str) -> tuple[str, ...]:
+    """The headlines of the four cases, in right answers of 100, in the order of `PAIRS`."""
+    chapter, quantity = GAINS[who]
+    return tuple(f"{chapter}/{pair}/{quantity}, of 100" for pair in PAIRS)
+
+
+def best(found: dict[str, Estimate]) -> str:
+    """The case with the largest value."""
+    return max(found, key=lambda case: found[case].value)
+
+
 def farther(*, image: bool = False) -> dict[str, Estimate]:
     """How much farther from the photograph the new attack is than each older one, by LPIPS times 1,000.
 
@@ -55,6 +66,16 @@ def farther(*, image: bool = False) -> dict[str, Estimate]:
     keys = {name: f"ours_a=0_minus_{method}/LPIPS" for method, name in OLDER.items()}
     other = {name: f"start=image/{key}" for name, key in keys.items() if image and f"start=image/{key}" in found}
     return {name: found[key] for name, key in (keys | other).items()}
+
+
+def rises(e: Estimate) -> bool:
+    """Whether all of an interval lies above zero."""
+    return e.low > 0
+
+
+def falls(e: Estimate) -> bool:
+    """Whether all of an interval lies below zero."""
+    return e.high < 0
 
 
 def thirds() -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fairlib import data
 from fairlib.book import claims
-from fairlib.book.experiments.ambiguities_hua import attacks, training
+from fairlib.book.experiments.ambiguities_hua import attacks, digits, training
 from fairlib.book.experiments.ambiguities_hua.kinds import Missing, Rows, number
 
 COLUMNS = ["row", "measure", "role", "variant", "outcome", "kind", "value", "low", "high", "n", "of", "off_levels"]
@@ -40,7 +40,7 @@ QUANTITIES = {
     "dro_training:weights/last_minus_first": "share of the sampling law on the last iteration minus the first",
 }
 
-EFFECTS = attacks.EFFECTS | training.EFFECTS
+EFFECTS = attacks.EFFECTS | digits.EFFECTS | training.EFFECTS
 
 
 def ledger() -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from fairlib.book.experiments import table1
 from fairlib.book.experiments.ambiguities_hua.choices import numbers, text
-from fairlib.book.experiments.ambiguities_hua.kinds import OUTCOMES
+from fairlib.book.experiments.ambiguities_hua.kinds import OUTCOMES, method, times
 
 CHANGE, DRAWN = 1.5, 2**0.1  # by what factor a mean distance changes, or is worth drawing
 GROUPS = {"reading": "", "scale": ""} | {r: f"{r}: " for r in ("printed", "stand-in", "ruler")}  # roles, their labels
@@ -128,3 +128,11 @@ def exponent(effects: pd.DataFrame) -> str:
         f"right more often add it is {numbers(bare)}, whose interval {'leaves it out' if out[1] else 'holds it'}"
         f"{': that is the difference' if out == [True, False] else ''}."
     )
+
+
+def start_by_l1() -> dict:
+    """The factor by which PPGD's mean L1 changes where it starts at the image itself, as `kinds.times` gives it."""
+    (found,) = times(
+        "", *(method(r, "ppgd") for r in (table1.tried(table1.recorded("start")), table1.attacked_rows())), ["L1"]
+    )
+    return found
