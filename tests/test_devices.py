@@ -548,19 +548,49 @@ def _(given, to, path):
 # --- Yardsticks. ------------------------------------------------------------------------------------------------------
 
 
+GROUPS = [0, 0, 0, 1, 1, 2, 2, 2]
+
+
 @case("fairlib.dro.fine_tune")
 def _(given, to):
-    law = dro.balancing_weights(to(torch.tensor([0, 0, 0, 1])))
-    found = dro.WeightedImages(given.x, given.y, law)
-    objective = dro.GroupDRO(to(torch.tensor([0, 0, 1, 1])), step_size=0.5)
-    options = {"rounds": 2, "lr": 0.05, "batch_size": 3}
-    return dro.fine_tune(to(given.lenet), found, objective=objective, generator=runtime.generator(0), **options)
+    found = dro.WeightedImages(given.x, given.y, torch.ones(8, dtype=torch.float64))
+    options = {"rounds": 2, "lr": 0.05, "batch_size": 3, "objective": dro.plain}
+    return dro.fine_tune(to(given.lenet), found, generator=runtime.generator(0), **options)
+
+
+@case("fairlib.dro.GroupDRO, sampled in balance")
+def _(given, to):
+    groups = torch.tensor(GROUPS)
+    found = dro.WeightedImages(given.x, given.y, dro.balancing_weights(groups))
+    options = {"rounds": 2, "lr": 0.05, "batch_size": 3, "objective": dro.GroupDRO(to(groups), step_size=0.5)}
+    return dro.fine_tune(to(given.lenet), found, generator=runtime.generator(0), **options)
+
+
+@case("fairlib.dro.balancing_weights")
+def _(given, to):
+    return dro.balancing_weights(to(torch.tensor(GROUPS)))
+
+
+def lowered(given, to, objective):
+    """The objective of a model's answers, and its gradient towards them."""
+    z = to(given.lenet)(to(given.x)).detach().requires_grad_()
+    loss = objective(z, to(given.y), torch.arange(8))
+    return loss.detach(), torch.autograd.grad(loss, z)[0]
+
+
+@case("fairlib.dro.plain")
+def _(given, to):
+    return lowered(given, to, dro.plain)
 
 
 @case("fairlib.dro.focal")
 def _(given, to):
-    z, y = to(given.lenet)(to(given.x)).detach(), to(given.y)
-    return torch.stack([one(z, y, y) for one in (dro.plain, dro.focal(), dro.weighted(to(torch.arange(1.0, 5))))])
+    return lowered(given, to, dro.focal())
+
+
+@case("fairlib.dro.weighted")
+def _(given, to):
+    return lowered(given, to, dro.weighted(to(torch.arange(1.0, 9))))
 
 
 @case("fairlib.dro.group_step")

@@ -260,9 +260,9 @@ def test_bad_names_are_refused(house):
     "change",
     [
         lambda t: t[: len(t) // 2],
-        lambda t: t.replace('"low": 0.43,', ""),
-        lambda t: t.replace('"low": 0.43,', '"low": 0.9,'),
-        lambda t: t.replace('"low": 0.43,', '"low": null,'),
+        lambda t: t.replace('"low":0.43,', ""),
+        lambda t: t.replace('"low":0.43,', '"low":0.9,'),
+        lambda t: t.replace('"low":0.43,', '"low":null,'),
         lambda t: t.replace('"estimates"', '"estimate"'),
         lambda t: "[]",
     ],
