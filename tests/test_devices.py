@@ -568,7 +568,7 @@ def _(given, to):
 
 @case("fairlib.dro.balancing_weights")
 def _(given, to):
-    return dro.balancing_weights(to(torch.tensor(GROUPS)))
+    return to(dro.balancing_weights(torch.tensor(GROUPS)))
 
 
 def lowered(given, to, objective):

@@ -88,12 +88,12 @@ def balancing_weights(groups: Tensor) -> Tensor:
     Parameters
     ----------
     groups : Tensor
-        (N,) int64, the number of each image's group, 0 or more.
+        (N,) int64 on the CPU, the number of each image's group, 0 or more.
 
     Returns
     -------
     Tensor
-        (N,) float64 on the CPU, of mean 1: N / (G n_g) for an image of a group of n_g, G being the groups that have images.
+        (N,) float64 of mean 1: N / (G n_g) for an image of a group of n_g, G being the groups that have images.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def balancing_weights(groups: Tensor) -> Tensor:
     [0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 2.0]
     """
     n = _sizes(groups)
-    return (len(groups) / ((n > 0).sum() * n.double()))[groups.cpu()]
+    return (len(groups) / ((n > 0).sum() * n.double()))[groups]
 
 
 def plain(z: Tensor, y: Tensor, chosen: Tensor) -> Tensor:
