@@ -161,8 +161,8 @@ def survives() -> Answer:
         word_for_what_is_left(verdicts),
         keys,
         f"right answers in 100; the best case before {left(first)}"
-        + (f", the one that keeps most {left(kept)}" if kept != first else "")
-        + ". Where it gains, that is enough to beat answers that never look, "
+        + (f", ({PAIRS[kept]}) most" if kept != first else "")
+        + ". Enough, where it gains, to beat answers that never look, "
         f"{100 // len(data.CLASSES['MNIST'])} of 100: in {useful}",
         "The same cases and size of attack. With and without the defence, the network meets the attack that hurts it "
         "most; on card 1 both meet the same.",
@@ -191,10 +191,8 @@ def word_for_what_is_left(verdicts: Iterable[str]) -> str:
 
 
 def left(case: str) -> str:
-    """What a case gained against one who does not know the defence, and what is left against one who does."""
-    i = list(PAIRS).index(case)
-    before, after = (headlines.span(of_100(who)[i]) for who in (UNAWARE, AWARE))
-    return f"({PAIRS[case]}) {after} left of {before}"
+    """What of a case's gain is left against one who knows the defence."""
+    return f"({PAIRS[case]}) keeps {headlines.span(of_100(AWARE)[list(PAIRS).index(case)])}"
 
 
 def invisible() -> Answer:
@@ -208,7 +206,7 @@ def invisible() -> Answer:
         "thousandths of LPIPS farther than the older PerC-AL "
         f"(its own: {headlines.span('table1/perc_al/LPIPS')}). {word_for_starts(compared.values(), moved.values())}",
         "LPIPS is a distance that a network computes; no person was asked, in the paper or here. The new attack pays "
-        f"for LPIPS in place of PieAPP, {word_for_price(price)}, and the paper does not print all settings of PerC-AL.",
+        f"for LPIPS, not PieAPP, {word_for_price(price)}; the paper does not print all settings of PerC-AL.",
         "table1",
         "Seven attacks",
     )
@@ -266,11 +264,9 @@ def word_for_starts(compared: Iterable[Estimate], moved: Iterable[Estimate]) -> 
     few = min((e.n for e in moved if e.n), default=None)
     here, there = told(map(rises, compared)), told(map(rises, moved))
     said = f"Of {COUNTS[len(compared)]} older ones {here} {'stays' if here == COUNTS[1] else 'stay'} nearer"
-    over = f"over {few} images and for" if few else "for"
+    unsaved = f"by {few} unsaved images" if few else "by unsaved images"
     return said + (
-        f"; {there}, {over} pictures never saved, if all start at the photograph"
-        if there != here
-        else ", wherever they start"
+        f"; {there}, {unsaved}, if all start at the photograph" if there != here else ", wherever they start"
     )
 
 
@@ -285,8 +281,7 @@ def fairness() -> Answer:
         f"right answers in 100 for the poorest third of the countries. Accuracy falls in {told(groups['high'] < 0)} "
         f"thirds; a doubling of wealth adds {headlines.span(SLOPE)} less than before",
         "Arm: a way of training; start model: what it begins with. The world is made up, not its wealth. "
-        "Trained for the paper's number of rounds, at a step that it does not print"
-        + (f"; {word_for_early(shorter)}." if shorter else "."),
+        "The paper's rounds, a step of ours" + (f"; {word_for_early(shorter)}." if shorter else "."),
         "fairer",
         "Who gains",
     )
@@ -306,9 +301,8 @@ def word_for_early(shorter: dict) -> str:
         By how many of 100, and how short it is.
     """
     gain, low, high = (100 * shorter["poorest"][end] for end in ("value", "low", "high"))
-    length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} of the step"
-    picked = f"picked afterwards out of {shorter['tried']} lengths and step sizes"
-    return f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] after {length}, {picked}"
+    length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} of it"
+    return f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] after {length}, picked out of {shorter['tried']}"
 
 
 def word_for_fairness(flatter: Estimate, groups: pd.DataFrame, *, gentler: bool = False) -> str:

@@ -59,7 +59,7 @@ def test_which_attack_hides_better():
     [
         (
             [UP, OPEN, UP],
-            "Of three older ones one stays nearer; two, for pictures never saved, if all start at the photograph",
+            "Of three older ones one stays nearer; two, by unsaved images, if all start at the photograph",
         ),
         ([UP, OPEN, DOWN], "Of three older ones one stays nearer, wherever they start"),
     ],
@@ -67,7 +67,7 @@ def test_which_attack_hides_better():
 def test_where_the_older_attacks_start(moved, said):
     assert cards.word_for_starts(iter([UP, OPEN, DOWN]), iter(moved)) == said
     counted = [dataclasses.replace(one, n=n) for one, n in zip(moved, (56, 19, 56), strict=True)]
-    told = said.replace(", for", ", over 19 images and for")
+    told = said.replace("by unsaved", "by 19 unsaved")
     assert cards.word_for_starts(iter([UP, OPEN, DOWN]), iter(counted)) == told
 
 
@@ -104,7 +104,7 @@ def test_a_gentler_training_is_said():
 def test_what_a_shorter_training_gives():
     poorest = {"value": 0.01, "low": -0.005, "high": 0.025}
     shorter = {"rounds": 1.0, "alpha": fairer.ALPHA / 100, "tried": 6, "poorest": poorest}
-    said = "+1.0 [-0.5, +2.5] after 1 round at 0.01 of the step, picked afterwards out of 6 lengths and step sizes"
+    said = "+1.0 [-0.5, +2.5] after 1 round at 0.01 of it, picked out of 6"
     assert cards.word_for_early(shorter) == said
 
 
@@ -155,10 +155,8 @@ def test_the_case_that_gained_most_is_followed_to_the_second_card(four):
     """One case on both cards: what is left is not the best of another."""
     gained = {pair: e.value for pair, e in front.gains()[numbers.UNAWARE].items()}
     first = max(gained, key=gained.get)
-    before, left = (f"{chapter}/{first}/{key}/eps=0.1, of 100" for chapter, key in (
-        ("centroid_defense", "gain"), ("stress_tests", "strongest/gain"),
-    ))  # fmt: skip
-    said = f"the best case before ({numbers.PAIRS[first]}) {headlines.span(left)} left of {headlines.span(before)}"
+    left = f"stress_tests/{first}/strongest/gain/eps=0.1, of 100"
+    said = f"the best case before ({numbers.PAIRS[first]}) keeps {headlines.span(left)}"
     assert said in four[1].counts and left in four[1].keys
 
 
