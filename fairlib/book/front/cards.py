@@ -160,9 +160,9 @@ def survives() -> Answer:
         "Does it survive an attacker who knows it?",
         word_for_what_is_left(verdicts),
         keys,
-        f"right answers in 100; the best case before {left(first)}"
+        f"of 100; the best case before {left(first)}"
         + (f", ({PAIRS[kept]}) most" if kept != first else "")
-        + ". Enough, where it gains, to beat answers that never look, "
+        + ". Ahead, where it gains, of answers that never look, "
         f"{100 // len(data.CLASSES['MNIST'])} of 100: in {useful}",
         "The same cases and size of attack. With and without the defence, the network meets the attack that hurts it "
         "most; on card 1 both meet the same.",
