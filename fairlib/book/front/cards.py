@@ -25,7 +25,8 @@ from fairlib.book.front.numbers import (
     of_100,
     rises,
     thirds,
-)  # fmt: skip
+)
+from fairlib.book.wording import with_ends
 
 SLOPE = "fairer/slope/start_minus_ours, points a doubling"
 COUNTS = ("none", "one", "two", "three", "four")
@@ -300,9 +301,9 @@ def word_for_early(shorter: dict) -> str:
     str
         By how many of 100, and how short it is.
     """
-    gain, low, high = (100 * shorter["poorest"][end] for end in ("value", "low", "high"))
     length = f"{shorter['rounds']:.0f} round at {shorter['alpha'] / fairer.ALPHA:.2g} of it"
-    return f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] after {length}, picked out of {shorter['tried']}"
+    gain = with_ends(shorter["poorest"], 1, sign="+", times=100)
+    return f"{gain} after {length}, picked out of {shorter['tried']}"
 
 
 def word_for_fairness(flatter: Estimate, groups: pd.DataFrame, *, gentler: bool = False) -> str:

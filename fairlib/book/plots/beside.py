@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fairlib.book.plots.fairness import ARMS
-from fairlib.book.plots.style import grid, styled
+from fairlib.book.plots.style import grid, legend_below, styled
 
 # What the methods of the yardsticks are called, their colours and markers: attacks filled, what is none hollow.
 METHODS = {
@@ -69,8 +69,7 @@ def beside(
         if title in line:
             axis.plot([0, line[title][0]], [0, line[title][1]], "--", color="black", lw=0.8, label="guessing")
         axis.set(xlabel=xlabel, ylabel=title, xlim=_around(frame["x"]), ylim=_around(frame["value"]))
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    legend_below(figure, axes, columns=2)
     return figure, f"Each method by {xlabel}. " + " ".join(told)
 
 
